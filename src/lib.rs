@@ -1,0 +1,48 @@
+//! Backstop: an OpenAI-compatible reverse proxy that keeps asking until a model answers.
+//!
+//! A client asks for a *route*. Backstop tries the route's *chain* of *candidates* (a provider
+//! and a model each) on a burst/cycle schedule and streams the first good answer straight through.
+//!
+//! # The rooms, from the ground up
+//!
+//! Imports point down only; level 0 imports nothing but level 0.
+//!
+//! | level | room | what it knows |
+//! |---|---|---|
+//! | 0 | [`route`] | what a client can ask for: routes, chains, candidates, limits |
+//! | 0 | [`retry`] | fault → verdict → step, the whole schedule, without a clock |
+//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, error objects |
+//! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
+//! | 1 | [`telemetry`] | where log lines go |
+//! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
+//! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
+//! | 3 | [`relay`] | drives a schedule with an upstream; peek, commit, body, progress |
+//! | 4 | [`server`], [`app`], [`shutdown`] | sockets, paths, status codes, the end |
+//! | 5 | [`cli`], [`demo`] | what a person types |
+//!
+//! # Invariants
+//!
+//! * Level 0 never reads a clock, awaits, logs or draws from a shared source of randomness:
+//!   `now` and the generator are arguments.
+//! * The body of a request is read once and never written again; an attempt sends slices of it.
+//! * Nothing of an answer goes out before it has really opened, and no candidate is changed after.
+//! * A stream that we end is ended cleanly: an error event and `[DONE]`, never a torn connection.
+//! * Cancellation is drop: a client that leaves takes its attempt, pause and body along.
+//! * No task is spawned on the way of a request; connections to providers are polled by the
+//!   request that uses them.
+//! * Only [`retry::classify`] decides what may be tried again; only `server::error` picks status
+//!   codes; only `config::file` spells config keys.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod openai;
+pub mod relay;
+pub mod retry;
+pub mod route;
+pub mod server;
+pub mod shutdown;
+pub mod sim;
+pub mod telemetry;
+pub mod upstream;

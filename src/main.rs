@@ -1,0 +1,2 @@
+//! Backstop.
+fn main() {}

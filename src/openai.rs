@@ -1,0 +1,8 @@
+//! The wire format: what we read of a request and of an answer, and the errors we write.
+
+pub mod chunk;
+pub mod completion;
+pub mod envelope;
+pub mod error;
+pub mod models;
+pub mod sse;

@@ -1,0 +1,42 @@
+//! One attempt: a request goes to a provider, a response comes back.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body::Body;
+
+use crate::retry::Fault;
+use crate::route::Candidate;
+
+pub mod client;
+pub mod decode;
+pub mod discovery;
+pub mod headers;
+
+/// Sends attempts. Dropping the future or the body ends the attempt at once.
+pub trait Upstream: Send + Sync + 'static {
+    /// The decoded body of an answer; its errors are `Broken` faults in phase `FirstToken`.
+    type Body: Body<Data = Bytes, Error = Fault> + Send + Unpin + 'static;
+
+    /// Sends one attempt and waits for the response head.
+    ///
+    /// Applies the `connect` limit only; the others belong to the relay. Any status is a response,
+    /// not a fault.
+    fn send(&self, call: Call<'_>) -> impl Future<Output = Result<Response<Self::Body>, Fault>> + Send;
+}
+
+/// What an attempt sends.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// To whom.
+    pub candidate: &'a Candidate,
+    /// The limit for name look-up, TCP and TLS; the candidate's own, or more after a timeout.
+    pub connect: std::time::Duration,
+    /// The client's headers, unfiltered.
+    pub client_headers: &'a HeaderMap,
+    /// The body, in slices that are sent one after the other.
+    pub body: Vec<Bytes>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+}
