@@ -1,0 +1,106 @@
+//! A candidate's place in the schedule of one request.
+
+use std::time::Duration;
+
+use super::{Gap, PATIENCE_WITH_OTHERS};
+use crate::retry::{DelayRange, Policy};
+
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    policy: Policy,
+    attempts: u32,
+    sent: u32,
+    dropped: bool,
+    /// No attempt before this time.
+    rests_until: Duration,
+}
+
+impl Seat {
+    /// A seat for a candidate on `policy`, which joins at most `rounds` times.
+    pub(super) fn new(policy: &Policy, rounds: u32) -> Self {
+        Self {
+            attempts: policy.attempts().min(rounds),
+            policy: policy.clone(),
+            sent: 0,
+            dropped: false,
+            rests_until: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn remaining(&self) -> u32 {
+        self.attempts - self.sent
+    }
+
+    pub(super) fn live(&self) -> bool {
+        !self.dropped && self.remaining() > 0
+    }
+
+    pub(super) fn dropped(&self) -> bool {
+        self.dropped
+    }
+
+    pub(super) fn drop_out(&mut self) {
+        self.dropped = true;
+    }
+
+    pub(super) fn count(&mut self) {
+        self.sent += 1;
+    }
+
+    pub(super) fn rest_until(&mut self, time: Duration) {
+        self.rests_until = self.rests_until.max(time);
+    }
+
+    /// How long the provider still wants to be left alone.
+    pub(super) fn floor(&self, now: Duration) -> Duration {
+        self.rests_until.saturating_sub(now)
+    }
+
+    /// The longest Retry-After worth waiting for while another candidate is live.
+    pub(super) fn patience(&self) -> Duration {
+        self.policy.retry_after_cap.min(PATIENCE_WITH_OTHERS)
+    }
+
+    /// The wait before this candidate's next attempt.
+    pub(super) fn gap(&self, draw: &mut dyn FnMut(DelayRange) -> Duration) -> (Duration, Gap) {
+        gap_after(&self.policy, self.sent, draw)
+    }
+
+    /// The wait before the chain comes back to this candidate: its schedule's next pause.
+    pub(super) fn lap_pause(&self, draw: &mut dyn FnMut(DelayRange) -> Duration) -> (Duration, Gap) {
+        match gap_kind(&self.policy, self.sent) {
+            Gap::Cycle { .. } => (draw(self.policy.cycle_pause), Gap::Lap),
+            _ => (draw(self.policy.burst_pause), Gap::Lap),
+        }
+    }
+}
+
+/// The wait that `policy` puts after its attempt (or round) number `sent`.
+pub(super) fn gap_after(
+    policy: &Policy,
+    sent: u32,
+    draw: &mut dyn FnMut(DelayRange) -> Duration,
+) -> (Duration, Gap) {
+    let gap = gap_kind(policy, sent);
+    let range = match gap {
+        Gap::Cycle { .. } => policy.cycle_pause,
+        Gap::Burst { .. } => policy.burst_pause,
+        _ => policy.attempt_delay,
+    };
+    (draw(range), gap)
+}
+
+/// A pause replaces the attempt delay at the end of a burst, and the cycle pause the burst pause.
+fn gap_kind(policy: &Policy, sent: u32) -> Gap {
+    let burst = policy.attempts_per_burst.get();
+    let bursts = policy.bursts_per_cycle.get();
+    if sent == 0 || !sent.is_multiple_of(burst) {
+        return Gap::Attempt;
+    }
+    let completed = sent / burst;
+    if completed.is_multiple_of(bursts) {
+        Gap::Cycle { completed: completed / bursts, of: policy.cycles.get() }
+    } else {
+        Gap::Burst { completed: completed % bursts, of: bursts }
+    }
+}

@@ -1,0 +1,402 @@
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http::HeaderMap;
+use proptest::prelude::*;
+
+use super::*;
+use crate::retry::Policy;
+use crate::route::{Candidate, Chain, Edits, OnBreak, ProgressMode, ProviderId, Timeouts};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn count(value: u32) -> NonZeroU32 {
+    NonZeroU32::new(value).expect("not zero")
+}
+
+fn policy(attempts: u32, bursts: u32, cycles: u32) -> Policy {
+    Policy {
+        attempts_per_burst: count(attempts),
+        bursts_per_cycle: count(bursts),
+        cycles: count(cycles),
+        ..Policy::default()
+    }
+}
+
+fn route(order: Order, own: Policy, candidates: Vec<Policy>) -> Route {
+    let chain = candidates
+        .into_iter()
+        .map(|policy| Candidate {
+            provider: ProviderId(0),
+            provider_name: "p".into(),
+            model: "m".into(),
+            policy,
+            timeouts: Timeouts::default(),
+            headers: HeaderMap::new(),
+            edits: Edits::default(),
+        })
+        .collect();
+    Route {
+        name: "r".into(),
+        title: None,
+        description: None,
+        chain: Chain::try_new(chain).expect("not empty"),
+        order,
+        policy: own,
+        on_break: OnBreak::Error,
+        progress: ProgressMode::Comments,
+    }
+}
+
+const RETRY: Verdict = Verdict::Retry { after: None };
+const NEXT: Verdict = Verdict::Next { after: None };
+
+fn after(seconds: u64) -> Verdict {
+    Verdict::Retry { after: Some(secs(seconds)) }
+}
+
+/// Plays `schedule` with attempts that take no time, and lists (candidate, wait in seconds).
+fn play(route: &Route, mut verdict: impl FnMut(&Send) -> Verdict) -> (Vec<(usize, u64)>, Stop) {
+    let mut schedule = Schedule::new(route);
+    let mut now = Duration::ZERO;
+    let mut step = schedule.first();
+    let mut visits = Vec::new();
+    loop {
+        match step {
+            Step::Stop(stop) => return (visits, stop),
+            Step::Send(send) => {
+                visits.push((send.candidate, send.wait.as_secs()));
+                now += send.wait;
+                step = schedule.after(verdict(&send), now, &mut |range| range.mean());
+            }
+        }
+    }
+}
+
+fn only_candidates(visits: &[(usize, u64)]) -> Vec<usize> {
+    visits.iter().map(|(candidate, _)| *candidate).collect()
+}
+
+#[test]
+fn the_default_policy_is_the_pipes() {
+    let route = route(Order::Depth, Policy::default(), vec![Policy::default()]);
+
+    let (visits, stop) = play(&route, |_| RETRY);
+
+    let waits: Vec<u64> = visits.iter().map(|(_, wait)| *wait).collect();
+    let mut expected = vec![3; 60];
+    expected[0] = 0;
+    for burst in [10, 20, 40, 50] {
+        expected[burst] = 22;
+    }
+    expected[30] = 60;
+    assert_eq!(waits, expected);
+    assert_eq!(stop.reason, StopReason::AttemptsExhausted);
+    assert_eq!(Schedule::new(&route).of(), 60);
+}
+
+#[test]
+fn names_the_boundary_it_pauses_at() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(2, 2, 2)]);
+    let mut gaps = Vec::new();
+
+    play(&route, |send| {
+        gaps.push(send.gap);
+        RETRY
+    });
+
+    let burst = Gap::Burst { completed: 1, of: 2 };
+    let cycle = Gap::Cycle { completed: 1, of: 2 };
+    let expected = [Gap::None, Gap::Attempt, burst, Gap::Attempt, cycle, Gap::Attempt, burst, Gap::Attempt];
+    assert_eq!(gaps, expected);
+}
+
+#[test]
+fn depth_gives_a_candidate_its_whole_schedule_first() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(2, 1, 1), policy(3, 1, 1)]);
+
+    let (visits, _) = play(&route, |_| RETRY);
+
+    assert_eq!(visits, [(0, 0), (0, 3), (1, 0), (1, 3), (1, 3)]);
+}
+
+#[test]
+fn next_moves_on_at_once_and_comes_back_after_a_pause() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(2, 1, 1), policy(2, 1, 1)]);
+
+    let (visits, stop) = play(&route, |_| NEXT);
+
+    // Candidate 1 is alone in the end, so its last gap is an ordinary delay.
+    assert_eq!(visits, [(0, 0), (1, 0), (0, 22), (1, 0)]);
+    assert_eq!(stop.reason, StopReason::AttemptsExhausted);
+}
+
+#[test]
+fn next_with_one_candidate_is_a_retry() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(3, 1, 1)]);
+
+    let (visits, _) = play(&route, |_| NEXT);
+
+    assert_eq!(visits, [(0, 0), (0, 3), (0, 3)]);
+}
+
+#[test]
+fn a_dropped_candidate_is_never_asked_again_and_a_lone_one_ends_it() {
+    let two = route(Order::Depth, Policy::default(), vec![policy(9, 1, 1), policy(2, 1, 1)]);
+    let (visits, _) = play(&two, |send| if send.candidate == 0 { Verdict::Drop } else { NEXT });
+    assert_eq!(visits, [(0, 0), (1, 0), (1, 3)]);
+
+    let one = route(Order::Depth, Policy::default(), vec![policy(9, 1, 1)]);
+    let (visits, stop) = play(&one, |_| Verdict::Drop);
+    assert_eq!(visits, [(0, 0)]);
+    assert_eq!(stop, Stop { reason: StopReason::NoCandidateLeft, retry_after: None });
+}
+
+#[test]
+fn reject_ends_it_whoever_else_is_there() {
+    let route = route(Order::Breadth, Policy::default(), vec![policy(9, 1, 1), policy(9, 1, 1)]);
+
+    let (visits, stop) = play(&route, |_| Verdict::Reject);
+
+    assert_eq!(visits.len(), 1);
+    assert_eq!(stop.reason, StopReason::Rejected);
+}
+
+#[test]
+fn breadth_tries_everyone_before_each_pause_of_the_route() {
+    let mut pace = policy(2, 2, 1);
+    pace.attempt_delay = DelayRange::try_new(secs(1), secs(1)).expect("in order");
+    let route = route(Order::Breadth, pace, vec![policy(2, 1, 1), policy(10, 1, 1), policy(1, 1, 1)]);
+
+    let (visits, stop) = play(&route, |_| RETRY);
+
+    let expected = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 0), (1, 22), (1, 1)];
+    assert_eq!(visits, expected);
+    assert_eq!(stop.reason, StopReason::AttemptsExhausted);
+    assert_eq!(Schedule::new(&route).of(), 7);
+}
+
+#[test]
+fn breadth_leaves_out_who_asked_for_rest_and_waits_for_the_soonest_if_all_did() {
+    let route = route(Order::Breadth, policy(3, 1, 1), vec![policy(3, 1, 1), policy(3, 1, 1)]);
+    let (visits, _) = play(&route, |send| if send.candidate == 0 { after(4) } else { RETRY });
+    assert_eq!(visits, [(0, 0), (1, 0), (1, 3), (0, 3), (1, 0)]);
+
+    let (visits, _) = play(&route, |send| after(if send.candidate == 0 { 40 } else { 30 }));
+    assert_eq!(visits, [(0, 0), (1, 0), (1, 30), (0, 10)]);
+}
+
+#[test]
+fn a_retry_after_is_a_floor() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(3, 1, 1)]);
+    let mut gaps = Vec::new();
+
+    let (visits, _) = play(&route, |send| {
+        gaps.push(send.gap);
+        after(if send.number == 1 { 1 } else { 200 })
+    });
+
+    assert_eq!(visits, [(0, 0), (0, 3), (0, 200)]);
+    assert_eq!(gaps, [Gap::None, Gap::Attempt, Gap::RetryAfter]);
+}
+
+#[test]
+fn a_long_retry_after_sends_the_chain_on_and_is_honoured_on_return() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(2, 1, 1), policy(1, 1, 1)]);
+
+    let (visits, _) = play(&route, |send| if send.candidate == 0 { after(40) } else { RETRY });
+
+    assert_eq!(visits, [(0, 0), (1, 0), (0, 40)]);
+}
+
+#[test]
+fn a_retry_after_beyond_the_deadline_is_the_answer() {
+    let route = route(Order::Depth, Policy::default(), vec![policy(9, 1, 1)]);
+
+    let (visits, stop) = play(&route, |_| after(3600));
+
+    assert_eq!(visits, [(0, 0)]);
+    assert_eq!(stop, Stop { reason: StopReason::Deadline, retry_after: Some(secs(3600)) });
+}
+
+#[test]
+fn a_fallback_gets_its_fair_share_of_the_deadline() {
+    let own = Policy { deadline: secs(90), ..Policy::default() };
+    let route = route(Order::Depth, own, vec![policy(100, 1, 1), policy(100, 1, 1), policy(100, 1, 1)]);
+    let mut schedule = Schedule::new(&route);
+    let mut now = Duration::ZERO;
+    let mut starts = BTreeMap::new();
+    let mut step = schedule.first();
+    while let Step::Send(send) = step {
+        now += send.wait;
+        starts.entry(send.candidate).or_insert((now, send.until));
+        step = schedule.after(RETRY, now, &mut |range| range.mean());
+    }
+
+    // Candidate 0 may use 30 s of 90; at 27 s the next wait would not fit, and so on.
+    let expected =
+        [(0, (secs(0), secs(30))), (1, (secs(27), Duration::from_millis(58_500))), (2, (secs(57), secs(90)))];
+    assert_eq!(starts, BTreeMap::from(expected));
+}
+
+#[test]
+fn max_attempts_counts_over_all_candidates() {
+    let own = Policy { max_attempts: Some(count(3)), ..Policy::default() };
+    let route = route(Order::Depth, own, vec![policy(2, 1, 1), policy(2, 1, 1)]);
+
+    let (visits, stop) = play(&route, |_| RETRY);
+
+    assert_eq!(only_candidates(&visits), [0, 0, 1]);
+    assert_eq!(stop.reason, StopReason::AttemptsExhausted);
+    assert_eq!(Schedule::new(&route).of(), 3);
+}
+
+fn any_delay() -> impl Strategy<Value = DelayRange> {
+    (0u64..20_000, 0u64..20_000).prop_map(|(min, more)| {
+        let min = Duration::from_millis(min);
+        DelayRange::try_new(min, min + Duration::from_millis(more)).expect("in order")
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let counts = (1u32..6, 1u32..4, 1u32..4);
+    let delays = (any_delay(), any_delay(), any_delay());
+    (counts, delays, 1u64..900, proptest::option::of(1u32..40), 0u64..90).prop_map(
+        |((attempts, bursts, cycles), (attempt_delay, burst_pause, cycle_pause), deadline, most, cap)| {
+            Policy {
+                attempt_delay,
+                burst_pause,
+                cycle_pause,
+                deadline: secs(deadline),
+                max_attempts: most.map(count),
+                retry_after_cap: secs(cap),
+                ..policy(attempts, bursts, cycles)
+            }
+        },
+    )
+}
+
+fn any_route() -> impl Strategy<Value = Route> {
+    let order = prop_oneof![Just(Order::Depth), Just(Order::Breadth)];
+    (order, any_policy(), proptest::collection::vec(any_policy(), 1..5))
+        .prop_map(|(order, own, candidates)| route(order, own, candidates))
+}
+
+fn any_verdict() -> impl Strategy<Value = Verdict> {
+    let after = || proptest::option::weighted(0.3, (0u64..120).prop_map(secs));
+    prop_oneof![
+        6 => after().prop_map(|after| Verdict::Retry { after }),
+        3 => after().prop_map(|after| Verdict::Next { after }),
+        1 => Just(Verdict::Drop),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn keeps_every_promise(
+        route in any_route(),
+        verdicts in proptest::collection::vec(any_verdict(), 1..40),
+        takes in proptest::collection::vec(0u64..30_000, 1..7),
+        draws in proptest::collection::vec(0f64..1.0, 1..9),
+    ) {
+        let policies: Vec<_> = route.chain.candidates().iter().map(|c| c.policy.clone()).collect();
+        let deadline = route.policy.deadline;
+        let mut draw = draws.iter().cycle();
+        let mut draw = |range: DelayRange| {
+            range.min() + (range.max() - range.min()).mul_f64(*draw.next().expect("endless"))
+        };
+        let mut schedule = Schedule::new(&route);
+        let of = schedule.of();
+        let mut now = Duration::ZERO;
+        let mut sent = vec![0u32; policies.len()];
+        let mut dropped = vec![false; policies.len()];
+        let mut floors = vec![Duration::ZERO; policies.len()];
+        let mut step = schedule.first();
+        let (mut verdicts, mut takes) = (verdicts.iter().cycle(), takes.iter().cycle());
+        let mut last = None;
+        let stop = loop {
+            let send = match step {
+                Step::Stop(stop) => break stop,
+                Step::Send(send) => send,
+            };
+            let start = now + send.wait;
+            sent[send.candidate] += 1;
+            prop_assert!(!dropped[send.candidate], "a dropped candidate is never asked again");
+            prop_assert!(sent[send.candidate] <= policies[send.candidate].attempts());
+            prop_assert_eq!(send.number, sent.iter().sum::<u32>());
+            prop_assert!(send.number <= of, "never more attempts than N");
+            prop_assert!(start < deadline, "no wait past the deadline");
+            prop_assert!(start < send.until && send.until <= deadline);
+            prop_assert!(start >= floors[send.candidate], "a Retry-After is a floor");
+            if send.gap == Gap::None {
+                prop_assert!(send.wait.is_zero());
+                prop_assert!(last.is_none_or(|last| last < send.candidate), "at once only down the chain");
+            }
+            last = Some(send.candidate);
+            let took = Duration::from_millis(*takes.next().expect("endless"));
+            now = (start + took).min(send.until);
+            let verdict = *verdicts.next().expect("endless");
+            match verdict {
+                Verdict::Retry { after } | Verdict::Next { after } => {
+                    let floor = &mut floors[send.candidate];
+                    *floor = (*floor).max(now + after.unwrap_or_default());
+                }
+                Verdict::Drop => dropped[send.candidate] = true,
+                Verdict::Reject => unreachable!("not generated"),
+            }
+            step = schedule.after(verdict, now, &mut draw);
+        };
+        match stop.reason {
+            StopReason::Rejected => prop_assert!(false, "nobody rejected"),
+            StopReason::NoCandidateLeft => prop_assert!(dropped.iter().all(|&dropped| dropped)),
+            StopReason::AttemptsExhausted | StopReason::Deadline => {}
+        }
+        let capped = sent.iter().sum::<u32>() == of;
+        if route.order == Order::Depth && !capped {
+            prop_assert!(sent.iter().all(|&sent| sent > 0), "every live candidate is reached");
+        }
+    }
+
+    #[test]
+    fn breadth_visits_every_live_candidate_once_a_round(
+        own in any_policy(),
+        candidates in proptest::collection::vec(any_policy(), 1..5),
+    ) {
+        let own = Policy { deadline: secs(1_000_000), max_attempts: None, ..own };
+        let rounds = own.attempts();
+        let joins: Vec<u32> = candidates.iter().map(|policy| policy.attempts().min(rounds)).collect();
+        let route = route(Order::Breadth, own, candidates);
+
+        let (visits, _) = play(&route, |_| RETRY);
+
+        let expected: Vec<usize> = (0..rounds)
+            .flat_map(|round| (0..joins.len()).map(move |index| (round, index)))
+            .filter(|&(round, index)| round < joins[index])
+            .map(|(_, index)| index)
+            .collect();
+        prop_assert_eq!(only_candidates(&visits), expected);
+    }
+
+    #[test]
+    fn depth_visits_each_candidate_for_its_whole_schedule(
+        candidates in proptest::collection::vec(any_policy(), 1..5),
+    ) {
+        let own = Policy { deadline: secs(1_000_000), ..Policy::default() };
+        let expected: Vec<usize> = candidates
+            .iter()
+            .enumerate()
+            .flat_map(|(index, policy)| std::iter::repeat_n(index, policy.attempts() as usize))
+            .collect();
+        let route = route(Order::Depth, own, candidates);
+
+        let (visits, stop) = play(&route, |_| RETRY);
+
+        prop_assert_eq!(only_candidates(&visits), expected);
+        prop_assert_eq!(stop.reason, StopReason::AttemptsExhausted);
+    }
+}
