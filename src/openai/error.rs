@@ -2,6 +2,12 @@
 
 use serde::Serialize;
 
+mod provider;
+mod text;
+
+pub use provider::ProviderError;
+pub use text::one_line;
+
 /// The `error` member of an OpenAI error response.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorObject {
