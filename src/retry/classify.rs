@@ -20,7 +20,7 @@ mod words;
 
 /// The failure table: every class and what follows from it unless a policy says otherwise.
 pub const TABLE: [(Class, Ruling); Class::ALL.len()] = [
-    // 429; an error under 200 that says so.
+    // 429; an error under 200 or another 4xx whose code says so.
     (Class::RateLimited, Ruling::Retry),
     // Every 5xx, 408; errors that say overloaded or unavailable; whatever under 200 says nothing clear.
     (Class::Overloaded, Ruling::Retry),
