@@ -9,10 +9,17 @@ use http_body::Body;
 use crate::retry::Fault;
 use crate::route::Candidate;
 
+pub mod answer;
 pub mod client;
+mod connect;
+mod connection;
 pub mod decode;
 pub mod discovery;
 pub mod headers;
+mod pool;
+mod slices;
+mod tls;
+mod wire;
 
 /// Sends attempts. Dropping the future or the body ends the attempt at once.
 pub trait Upstream: Send + Sync + 'static {

@@ -1,1 +1,133 @@
-//! (to be written)
+//! The HTTP client: sends an attempt over a connection of its own or over one that is idle.
+
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+
+use super::answer::Body;
+use super::connect::Endpoint;
+use super::connection::{Lost, Reading};
+use super::decode::Decoder;
+use super::pool::Pool;
+use super::slices::Slices;
+use super::tls::Tls;
+use super::{Call, Upstream, headers};
+use crate::config::{Provider, Runtime};
+use crate::retry::{Class, Fault, Phase};
+
+/// Sends attempts to the configured providers over HTTP/1.1.
+///
+/// It follows no redirect and repeats nothing, but for a request that met a kept-alive connection
+/// which the provider had closed: that one is sent again, once, over a new connection.
+#[derive(Debug)]
+pub struct Client {
+    runtime: Arc<Runtime>,
+    targets: Vec<Target>,
+}
+
+/// A provider that no attempt can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("provider `{provider}`: {problem}")]
+pub struct Unusable {
+    provider: Arc<str>,
+    problem: &'static str,
+}
+
+/// Where a provider's attempts go.
+#[derive(Debug)]
+struct Target {
+    endpoint: Endpoint,
+    path: Uri,
+    host: HeaderValue,
+    idle: Arc<Pool>,
+}
+
+impl Client {
+    /// A client for the providers of `runtime`.
+    pub fn new(runtime: Arc<Runtime>) -> Result<Self, Unusable> {
+        Self::with_tls(runtime, Tls::default())
+    }
+
+    pub(super) fn with_tls(runtime: Arc<Runtime>, tls: Tls) -> Result<Self, Unusable> {
+        let tls = Arc::new(tls);
+        let targets =
+            runtime.providers.iter().map(|provider| Target::try_new(provider, &tls)).collect::<Result<_, _>>()?;
+        Ok(Self { runtime, targets })
+    }
+}
+
+impl Upstream for Client {
+    type Body = Body;
+
+    async fn send(&self, call: Call<'_>) -> Result<Response<Body>, Fault> {
+        let provider = call.candidate.provider.0;
+        let (Some(target), Some(provider)) = (self.targets.get(provider), self.runtime.providers.get(provider))
+        else {
+            return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
+        };
+        let headers = headers::outbound(&call, provider)
+            .map_err(|_| Fault::new(Class::Unauthorized, Phase::Connect, BAD_KEY))?;
+        let request = target.request(headers, Slices::new(call.body));
+        if let Some(connection) = target.idle.take() {
+            match connection.send(request.clone()).await {
+                Ok(answer) => return Ok(target.answer(answer)),
+                Err(Lost { unheard: true, .. }) => {}
+                Err(Lost { fault, .. }) => return Err(fault),
+            }
+        }
+        let connection = target.endpoint.connect(call.connect).await?;
+        let answer = connection.send(request).await.map_err(|lost| lost.fault)?;
+        Ok(target.answer(answer))
+    }
+}
+
+const BAD_KEY: &str = "the key has characters that no header can carry";
+
+impl Target {
+    fn try_new(provider: &Provider, tls: &Arc<Tls>) -> Result<Self, Unusable> {
+        let unusable = |problem| Unusable { provider: Arc::clone(&provider.name), problem };
+        let endpoint = Endpoint::try_new(&provider.base_url, tls)
+            .ok_or_else(|| unusable("`base_url` must be an `http` or `https` URL with a host"))?;
+        let path = path(&provider.base_url, "/chat/completions")
+            .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
+        let host = host(&provider.base_url)
+            .ok_or_else(|| unusable("`base_url` has a host that no request can carry"))?;
+        headers::authorization(provider).map_err(|_| unusable(BAD_KEY))?;
+        Ok(Self { endpoint, path, host, idle: Arc::default() })
+    }
+
+    fn request(&self, headers: HeaderMap, body: Slices) -> Request<Slices> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.path.clone();
+        *request.headers_mut() = headers;
+        request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
+        request
+    }
+
+    fn answer(&self, (head, reading): (http::response::Parts, Reading)) -> Response<Body> {
+        let decoder = Decoder::new(&head.headers);
+        Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle)))
+    }
+}
+
+/// The path of `base` with `end` behind it; a query stays where it is.
+pub(super) fn path(base: &Uri, end: &str) -> Option<Uri> {
+    let start = base.path().trim_end_matches('/');
+    let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{start}{end}{query}").parse().ok()
+}
+
+/// The value of `host`: no user, and a port only where one is written.
+pub(super) fn host(base: &Uri) -> Option<HeaderValue> {
+    let host = base.host()?;
+    let value = match base.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    value.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

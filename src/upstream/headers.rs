@@ -1,1 +1,107 @@
-//! (to be written)
+//! Which headers go out with an attempt and which come back, both by allowlist.
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT,
+    InvalidHeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret as _;
+
+use super::Call;
+use crate::config::Provider;
+
+/// The name under which a client sees the provider's own request id.
+pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-upstream-request-id");
+
+/// Who is asking.
+pub(super) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("backstop/", env!("CARGO_PKG_VERSION")));
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream, application/json;q=0.9");
+
+/// What passes from the client to the provider.
+const FROM_CLIENT: [HeaderName; 3] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-beta"),
+];
+
+/// What passes from the provider to the client, beside the rate limits.
+const FROM_PROVIDER: [HeaderName; 3] = [
+    CONTENT_TYPE,
+    HeaderName::from_static("x-generation-id"),
+    HeaderName::from_static("openai-processing-ms"),
+];
+
+const RATE_LIMITS: &str = "x-ratelimit-";
+
+/// Where providers put their request id, the first one found counts.
+const REQUEST_IDS: [HeaderName; 3] = [
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("x-amzn-requestid"),
+];
+
+/// Configuration cannot set these: the connection's owner frames the message.
+const FRAMING: [HeaderName; 7] =
+    [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+/// The headers of an attempt, but for `host` and `content-length`.
+///
+/// A header that is configured replaces ours and the client's; the candidate's replaces the
+/// provider's. Fails if the provider's key cannot stand in a header.
+pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, InvalidHeaderValue> {
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(ACCEPT, if call.stream { STREAM } else { JSON });
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(USER_AGENT, AGENT);
+    if let Some(authorization) = authorization(provider)? {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    for name in FROM_CLIENT {
+        for value in call.client_headers.get_all(&name) {
+            headers.append(&name, value.clone());
+        }
+    }
+    configure(&mut headers, &provider.headers);
+    configure(&mut headers, &call.candidate.headers);
+    Ok(headers)
+}
+
+/// The provider's key as a bearer token, marked as a secret.
+pub(super) fn authorization(provider: &Provider) -> Result<Option<HeaderValue>, InvalidHeaderValue> {
+    let Some(key) = &provider.key else {
+        return Ok(None);
+    };
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {
+    for name in configured.keys().filter(|name| !FRAMING.contains(name)) {
+        headers.remove(name);
+        for value in configured.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+/// What a client sees of a provider's response headers.
+pub fn inbound(provider: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in provider {
+        if FROM_PROVIDER.contains(name) || name.as_str().starts_with(RATE_LIMITS) {
+            headers.append(name, value.clone());
+        }
+    }
+    if let Some(id) = REQUEST_IDS.iter().find_map(|name| provider.get(name)) {
+        headers.insert(UPSTREAM_REQUEST_ID, id.clone());
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! From an address to a connection: name look-up, TCP, TLS, all within one limit.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use tokio::net::{TcpStream, lookup_host};
+
+use super::connection::Connection;
+use super::tls::Tls;
+use super::wire::Stream;
+use crate::retry::{Class, Fault, Phase};
+
+/// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Where a provider listens.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    host: String,
+    port: u16,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Endpoint {
+    /// The endpoint of an `http` or `https` URL, or nothing if it is neither or has no host.
+    pub(super) fn try_new(url: &Uri, tls: &Arc<Tls>) -> Option<Self> {
+        let secure = match url.scheme()? {
+            scheme if *scheme == Scheme::HTTPS => true,
+            scheme if *scheme == Scheme::HTTP => false,
+            _ => return None,
+        };
+        let host = url.host()?.trim_matches(['[', ']']).to_owned();
+        let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        (!host.is_empty()).then(|| Self { host, port, tls: secure.then(|| Arc::clone(tls)) })
+    }
+
+    /// A new connection, or a fault in phase `Connect` that says what stood in the way.
+    pub(super) async fn connect(&self, limit: Duration) -> Result<Connection, Fault> {
+        within(limit, async {
+            let socket = self.dial().await?;
+            let stream = match &self.tls {
+                Some(tls) => Stream::Tls(Box::new(tls.handshake(&self.host, socket).await?)),
+                None => Stream::Plain(socket),
+            };
+            Connection::open(stream).await
+        })
+        .await
+    }
+
+    async fn dial(&self) -> Result<TcpStream, Fault> {
+        let addresses: Vec<SocketAddr> = match lookup_host((&*self.host, self.port)).await {
+            Ok(addresses) => addresses.collect(),
+            Err(error) => return Err(self.unresolved(&error)),
+        };
+        let socket = first_to_connect(addresses).await.map_err(|error| self.unreachable(&error))?;
+        socket.set_nodelay(true).map_err(|error| self.unreachable(&error))?;
+        Ok(socket)
+    }
+
+    fn unresolved(&self, error: &io::Error) -> Fault {
+        let text = error.to_string();
+        let reason = match text.strip_prefix("failed to lookup address information: ") {
+            Some(why) => format!("could not resolve `{}`: {why}", self.host),
+            None => format!("could not resolve `{}`", self.host),
+        };
+        Fault::new(Class::Connect, Phase::Connect, reason)
+    }
+
+    fn unreachable(&self, error: &io::Error) -> Fault {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let authority = format!("{host}:{}", self.port);
+        let reason = match error.kind() {
+            io::ErrorKind::ConnectionRefused => format!("connection refused by {authority}"),
+            io::ErrorKind::ConnectionReset => format!("connection reset by {authority}"),
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                format!("no way to {authority}: network unreachable")
+            }
+            _ => format!("could not connect to {authority}: {error}"),
+        };
+        Fault::new(Class::Connect, Phase::Connect, reason)
+    }
+}
+
+/// The outcome of `connecting`, unless `limit` passes first.
+pub(super) async fn within<T>(
+    limit: Duration,
+    connecting: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+        let reason = format!("no connection within {limit:?} (connect)");
+        Err(Fault::new(Class::Timeout, Phase::Connect, reason))
+    })
+}
+
+/// Tries `addresses` in turn; one that stays silent gets company, one that fails a successor.
+async fn first_to_connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+    let mut waiting = addresses.into_iter();
+    let mut dialling: Vec<Attempt> = Vec::new();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        let next = waiting.next();
+        let more = next.is_some();
+        if let Some(address) = next {
+            dialling.push(Box::pin(TcpStream::connect(address)));
+        } else if dialling.is_empty() {
+            return Err(failure);
+        }
+        let mut head_start = pin!(tokio::time::sleep(HEAD_START));
+        let connected = poll_fn(|cx| {
+            let mut index = 0;
+            while let Some(attempt) = dialling.get_mut(index) {
+                match attempt.as_mut().poll(cx) {
+                    Poll::Ready(Ok(socket)) => return Poll::Ready(Some(socket)),
+                    Poll::Ready(Err(error)) => {
+                        drop(dialling.swap_remove(index));
+                        // A refusal says more than an address family that this machine lacks.
+                        if failure.kind() != io::ErrorKind::ConnectionRefused {
+                            failure = error;
+                        }
+                    }
+                    Poll::Pending => index += 1,
+                }
+            }
+            if dialling.is_empty() || (more && head_start.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await;
+        if let Some(socket) = connected {
+            return Ok(socket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Connections that wait for their next request.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connection::Connection;
+
+/// The most connections that wait for one provider.
+const MOST: usize = 32;
+
+/// The longest wait; shorter than the keep-alive of any provider we know.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The idle connections to one provider, the one used last on top.
+///
+/// Nobody polls them, so a peer that closes one is noticed when it is taken out.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Vec<Idle>>);
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    /// A connection that is still open as far as can be known without sending.
+    pub(super) fn take(&self) -> Option<Connection> {
+        loop {
+            let idle = self.lock().pop()?;
+            let mut connection = idle.connection;
+            if idle.since.elapsed() < LONGEST && connection.is_reusable() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps `connection` for a later request, if it can carry one.
+    pub(super) fn put(&self, mut connection: Connection) {
+        if !connection.is_reusable() {
+            return;
+        }
+        let mut idle = self.lock();
+        idle.retain(|idle| idle.since.elapsed() < LONGEST);
+        if idle.len() == MOST {
+            idle.remove(0);
+        }
+        idle.push(Idle { connection, since: Instant::now() });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,91 @@
+//! The TLS handshake, with errors a person can act on.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::retry::{Class, Fault, Phase};
+
+/// The one TLS configuration, whose sessions are resumed over all providers.
+///
+/// It is made by the first handshake, so that a machine without certificates still reaches its
+/// plain providers.
+#[derive(Debug, Default)]
+pub(super) struct Tls(OnceLock<Result<Arc<ClientConfig>, String>>);
+
+impl Tls {
+    /// Trusts what `config` trusts, in place of the machine's certificates.
+    #[cfg(test)]
+    pub(super) fn trusting(config: ClientConfig) -> Self {
+        Self(OnceLock::from(Ok(Arc::new(config))))
+    }
+
+    /// Shakes hands with `host` over `socket`.
+    pub(super) async fn handshake(
+        &self,
+        host: &str,
+        socket: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Fault> {
+        let failed = |reason: String| {
+            let reason = format!("TLS handshake with `{host}` failed: {reason}");
+            Fault::new(Class::Connect, Phase::Connect, reason)
+        };
+        let config = self.0.get_or_init(platform).clone().map_err(failed)?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| failed("the name can stand in no certificate".to_owned()))?;
+        TlsConnector::from(config).connect(name, socket).await.map_err(|error| failed(reason(&error)))
+    }
+}
+
+fn platform() -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(|error| format!("no certificate authorities on this machine: {error}"))?
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn reason(error: &io::Error) -> String {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => "connection closed".to_owned(),
+            io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+            _ => error.to_string(),
+        };
+    };
+    match tls {
+        rustls::Error::InvalidCertificate(problem) => certificate(problem),
+        rustls::Error::InvalidMessage(_) => "the other side does not speak TLS".to_owned(),
+        rustls::Error::AlertReceived(alert) => format!("the other side refused: {alert:?}"),
+        other => other.to_string(),
+    }
+}
+
+fn certificate(problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::UnknownIssuer => "certificate of an unknown issuer".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "certificate is for another name".to_owned()
+        }
+        CertificateError::Revoked => "certificate has been revoked".to_owned(),
+        other => format!("certificate is not valid: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
