@@ -16,6 +16,8 @@ mod connection;
 pub mod decode;
 pub mod discovery;
 pub mod headers;
+#[cfg(test)]
+mod peer;
 mod pool;
 mod slices;
 mod tls;

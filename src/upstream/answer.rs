@@ -40,7 +40,7 @@ impl Body {
 
     fn poll_decoded(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         loop {
-            match self.decoder.next() {
+            match self.decoder.next_piece() {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(piece))),
                 Ok(None) => {}
                 Err(problem) => return Poll::Ready(Some(Err(undecodable(&problem)))),
@@ -63,7 +63,7 @@ impl Body {
     }
 
     fn give_back(&mut self) {
-        if let Some(connection) = self.reading.into_connection() {
+        if let Some(connection) = self.reading.take_connection() {
             self.idle.put(connection);
         }
     }
@@ -84,7 +84,7 @@ impl http_body::Body for Body {
         if !matches!(decoded, Some(Ok(_))) {
             self.state = State::Ended;
             // After a fault nobody reads on: the provider sees the close at once.
-            drop(self.reading.into_connection());
+            drop(self.reading.take_connection());
         }
         Poll::Ready(decoded.map(|piece| piece.map(Frame::data)))
     }

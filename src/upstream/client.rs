@@ -51,8 +51,11 @@ impl Client {
 
     pub(super) fn with_tls(runtime: Arc<Runtime>, tls: Tls) -> Result<Self, Unusable> {
         let tls = Arc::new(tls);
-        let targets =
-            runtime.providers.iter().map(|provider| Target::try_new(provider, &tls)).collect::<Result<_, _>>()?;
+        let targets = runtime
+            .providers
+            .iter()
+            .map(|provider| Target::try_new(provider, &tls))
+            .collect::<Result<_, _>>()?;
         Ok(Self { runtime, targets })
     }
 }
@@ -62,14 +65,15 @@ impl Upstream for Client {
 
     async fn send(&self, call: Call<'_>) -> Result<Response<Body>, Fault> {
         let provider = call.candidate.provider.0;
-        let (Some(target), Some(provider)) = (self.targets.get(provider), self.runtime.providers.get(provider))
+        let (Some(target), Some(provider)) =
+            (self.targets.get(provider), self.runtime.providers.get(provider))
         else {
             return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
         };
         let headers = headers::outbound(&call, provider)
             .map_err(|_| Fault::new(Class::Unauthorized, Phase::Connect, BAD_KEY))?;
         let request = target.request(headers, Slices::new(call.body));
-        if let Some(connection) = target.idle.take() {
+        if let Some(connection) = target.idle.take().await {
             match connection.send(request.clone()).await {
                 Ok(answer) => return Ok(target.answer(answer)),
                 Err(Lost { unheard: true, .. }) => {}

@@ -76,7 +76,7 @@ impl Connection {
         })
         .await;
         match answer {
-            Ok(response) => Ok(Reading::new(response, self)),
+            Ok(response) => Ok(Reading::begin(response, self)),
             Err(error) => {
                 let heard = self.heard.is_raised();
                 Err(Lost { fault: lost_before_head(&error, heard), unheard: !heard })
@@ -115,7 +115,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(response: Response<Incoming>, connection: Connection) -> (Parts, Self) {
+    fn begin(response: Response<Incoming>, connection: Connection) -> (Parts, Self) {
         let (parts, incoming) = response.into_parts();
         let expected =
             parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -152,7 +152,7 @@ impl Reading {
     }
 
     /// The connection, for the next request; to be called at the end of the body.
-    pub(super) fn into_connection(&mut self) -> Option<Connection> {
+    pub(super) fn take_connection(&mut self) -> Option<Connection> {
         self.connection.take()
     }
 

@@ -13,7 +13,7 @@ mod gzip;
 const PIECE: usize = 16 * 1024;
 
 /// Decodes a body that comes in pieces: [`Decoder::feed`] it one, take everything that
-/// [`Decoder::next`] gives, and so on; call [`Decoder::finish`] when there is no more to feed.
+/// [`Decoder::next_piece`] gives, and so on; call [`Decoder::finish`] when there is no more to feed.
 ///
 /// Every piece that is fed gives all it can at once: a compressed stream flows like a plain one.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Decoder {
     }
 
     /// The next decoded piece; `None` if there is none without more input.
-    pub fn next(&mut self) -> Result<Option<Bytes>, Undecodable> {
+    pub fn next_piece(&mut self) -> Result<Option<Bytes>, Undecodable> {
         loop {
             match &mut self.state {
                 State::Sniffing(label) => match sniff(*label, &self.input) {
@@ -104,7 +104,7 @@ impl Decoder {
         }
     }
 
-    /// Says that the body has ended; [`Decoder::next`] may have a last piece.
+    /// Says that the body has ended; [`Decoder::next_piece`] may have a last piece.
     pub fn finish(&mut self) -> Result<(), Undecodable> {
         match &self.state {
             State::Sniffing(Label::Plain) => self.state = State::Identity,
@@ -121,9 +121,8 @@ impl Decoder {
 /// How the body is really coded, by its first two bytes; `None` if more of it is needed.
 fn sniff(label: Label, start: &[u8]) -> Option<State> {
     match (label, start) {
-        (_, []) => None,
         (Label::Plain, [first, ..]) if *first != gzip::MAGIC[0] => Some(State::Identity),
-        (_, [_]) => None,
+        (_, [] | [_]) => None,
         (_, [first, second, ..]) if [*first, *second] == gzip::MAGIC => Some(inflating(Format::Gzip)),
         (Label::Plain, _) => Some(State::Identity),
         (Label::Gzip, _) => Some(inflating(Format::Gzip)),

@@ -89,7 +89,8 @@ async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
         Running(F),
         Done(T),
     }
-    let mut slots: Vec<Slot<Pin<Box<_>>, T>> = futures.map(|future| Slot::Running(Box::pin(future))).collect();
+    let mut slots: Vec<Slot<Pin<Box<_>>, T>> =
+        futures.map(|future| Slot::Running(Box::pin(future))).collect();
     poll_fn(|cx| {
         let mut pending = false;
         for slot in &mut slots {

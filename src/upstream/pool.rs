@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// The idle connections to one provider, the one used last on top.
 ///
-/// Nobody polls them, so a peer that closes one is noticed when it is taken out.
+/// Nobody polls them, so a provider that closes one is noticed when it is taken out.
 #[derive(Debug, Default)]
 pub(super) struct Pool(Mutex<Vec<Idle>>);
 
@@ -27,11 +27,15 @@ struct Idle {
 
 impl Pool {
     /// A connection that is still open as far as can be known without sending.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) async fn take(&self) -> Option<Connection> {
+        if self.lock().is_empty() {
+            return None;
+        }
+        // What has happened to a socket is known once the runtime has asked the system for events.
+        tokio::task::yield_now().await;
         loop {
-            let idle = self.lock().pop()?;
-            let mut connection = idle.connection;
-            if idle.since.elapsed() < LONGEST && connection.is_reusable() {
+            let Idle { mut connection, since } = self.lock().pop()?;
+            if since.elapsed() < LONGEST && connection.is_reusable() {
                 return Some(connection);
             }
         }

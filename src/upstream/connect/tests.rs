@@ -1,1 +1,83 @@
-//! (to come)
+use tokio::net::TcpListener;
+
+use super::*;
+
+fn endpoint(url: &str) -> Option<Endpoint> {
+    Endpoint::try_new(&url.parse().expect("a URL"), &Arc::default())
+}
+
+#[test]
+fn endpoints_of_urls() {
+    for (url, expected) in [
+        ("http://localhost/v1", Some(("localhost", 80, false))),
+        ("https://api.example/v1", Some(("api.example", 443, true))),
+        ("https://api.example:8443", Some(("api.example", 8443, true))),
+        ("http://[::1]:8080/v1", Some(("::1", 8080, false))),
+        ("http://user:pass@10.0.0.1", Some(("10.0.0.1", 80, false))),
+        ("ftp://x.example", None),
+        ("/v1", None),
+    ] {
+        let endpoint = endpoint(url);
+        let seen = endpoint.as_ref().map(|it| (it.host.as_str(), it.port, it.tls.is_some()));
+
+        assert_eq!(seen, expected, "{url}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_names_itself_and_its_phase() {
+    for (limit, text) in [
+        (Duration::from_secs(10), "no connection within 10s (connect)"),
+        (Duration::from_millis(1500), "no connection within 1.5s (connect)"),
+    ] {
+        let start = tokio::time::Instant::now();
+
+        let fault = within::<()>(limit, std::future::pending()).await.expect_err("a fault");
+
+        assert_eq!(start.elapsed(), limit);
+        assert_eq!((fault.class, fault.phase), (Class::Timeout, Phase::Connect));
+        assert_eq!(fault.reason, text);
+    }
+}
+
+#[test]
+fn what_stood_in_the_way_is_said() {
+    let endpoint = endpoint("http://[::1]:8080").expect("an endpoint");
+    for (kind, reason) in [
+        (io::ErrorKind::ConnectionRefused, "connection refused by [::1]:8080"),
+        (io::ErrorKind::NetworkUnreachable, "no way to [::1]:8080: network unreachable"),
+        (io::ErrorKind::PermissionDenied, "could not connect to [::1]:8080: permission denied"),
+    ] {
+        let fault = endpoint.unreachable(&kind.into());
+
+        assert_eq!((fault.class, fault.reason.as_str()), (Class::Connect, reason));
+    }
+    let lookup = io::Error::other("failed to lookup address information: Name or service not known");
+    assert_eq!(endpoint.unresolved(&lookup).reason, "could not resolve `::1`: Name or service not known");
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_gives_way_to_the_next() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let open = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addresses = vec![closed.local_addr().expect("an address"), open.local_addr().expect("an address")];
+    drop(closed);
+
+    let socket = first_to_connect(addresses.clone()).await.expect("a connection");
+
+    assert_eq!(socket.peer_addr().expect("an address"), addresses[1]);
+    drop(open);
+    let error = first_to_connect(addresses).await.expect_err("nobody listens");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(first_to_connect(Vec::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn sockets_send_small_frames_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+
+    let socket = endpoint(&url).expect("an endpoint").dial().await.expect("a connection");
+
+    assert!(socket.nodelay().expect("an option"));
+}

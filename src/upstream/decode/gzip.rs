@@ -65,7 +65,9 @@ impl Header {
                 return Ok(Read::More);
             }
             let byte = input.get_u8();
-            if self.later && matches!(self.field, Field::Fixed(at @ (0 | 1)) if MAGIC[usize::from(at)] != byte) {
+            if self.later
+                && matches!(self.field, Field::Fixed(at @ (0 | 1)) if MAGIC[usize::from(at)] != byte)
+            {
                 return Ok(Read::Foreign);
             }
             self.field = self.after(byte)?;
@@ -93,23 +95,25 @@ impl Header {
                 self.flags = byte;
                 Field::Fixed(4)
             }
-            Field::Fixed(9) if self.flags & HAS_EXTRA != 0 => Field::ExtraLow,
-            Field::Fixed(9) => self.after_extra(),
+            Field::Fixed(9) => self.after_fixed(),
             Field::Fixed(at) => Field::Fixed(at + 1),
             Field::ExtraLow => Field::ExtraHigh(byte),
-            Field::ExtraHigh(low) => match u16::from_le_bytes([low, byte]) {
-                0 => self.after_extra(),
-                length => Field::Extra(length),
-            },
-            Field::Extra(1) => self.after_extra(),
-            Field::Extra(left) => Field::Extra(left - 1),
+            Field::ExtraHigh(low) => self.extra(u16::from_le_bytes([low, byte])),
+            Field::Extra(left) => self.extra(left - 1),
             Field::Name if byte == 0 => self.after_name(),
             Field::Comment if byte == 0 => self.after_comment(),
-            Field::Name => Field::Name,
-            Field::Comment => Field::Comment,
             Field::ChecksumLow => Field::ChecksumHigh,
-            Field::ChecksumHigh | Field::Whole => Field::Whole,
+            Field::ChecksumHigh => Field::Whole,
+            Field::Name | Field::Comment | Field::Whole => self.field,
         })
+    }
+
+    fn after_fixed(&self) -> Field {
+        if self.flags & HAS_EXTRA != 0 { Field::ExtraLow } else { self.after_extra() }
+    }
+
+    fn extra(&self, left: u16) -> Field {
+        if left > 0 { Field::Extra(left) } else { self.after_extra() }
     }
 
     fn after_extra(&self) -> Field {
@@ -142,11 +146,11 @@ impl Trailer {
             self.bytes[self.filled] = input.get_u8();
             self.filled += 1;
         }
-        let [a, b, c, d, e, f, g, h] = self.bytes;
-        if u32::from_le_bytes([a, b, c, d]) != seen.sum() {
+        let (checksum, length) = self.bytes.split_at(4);
+        if checksum != seen.sum().to_le_bytes() {
             return Err(Undecodable::Corrupt("gzip", "wrong checksum"));
         }
-        if u32::from_le_bytes([e, f, g, h]) != seen.amount() {
+        if length != seen.amount().to_le_bytes() {
             return Err(Undecodable::Corrupt("gzip", "wrong length"));
         }
         Ok(true)

@@ -1,1 +1,154 @@
-//! (to come)
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::upstream::peer;
+
+fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect()
+}
+
+/// Every header of an attempt, sorted, as `name: value`.
+fn sent(client: &HeaderMap, provider: &Provider, candidate: &HeaderMap, stream: bool) -> Vec<String> {
+    let mut chosen = peer::candidate();
+    chosen.headers = candidate.clone();
+    let call = Call {
+        candidate: &chosen,
+        connect: Duration::from_secs(1),
+        client_headers: client,
+        body: Vec::new(),
+        stream,
+    };
+    let headers = outbound(&call, provider).expect("valid headers");
+    let mut lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn an_attempt_carries_ours_and_three_of_the_clients() {
+    let client = map(&[
+        ("authorization", "Bearer mine"),
+        ("cookie", "session=1"),
+        ("x-api-key", "mine"),
+        ("host", "backstop.example"),
+        ("content-type", "text/plain"),
+        ("content-length", "12"),
+        ("accept-encoding", "br"),
+        ("connection", "close"),
+        ("user-agent", "OpenAI/Python 2.0"),
+        ("x-backstop-route", "fullfat"),
+        ("x-request-id", "r-1"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("traceparent", "00-1-2-3"),
+        ("tracestate", "a=b"),
+        ("openai-beta", "assistants=v2"),
+        ("anthropic-beta", "a"),
+    ]);
+
+    let lines = sent(&client, &peer::provider("http://x.example"), &HeaderMap::new(), true);
+
+    assert_eq!(
+        lines,
+        [
+            "accept-encoding: gzip",
+            "accept: text/event-stream, application/json;q=0.9",
+            "anthropic-beta: a",
+            "content-type: application/json",
+            "openai-beta: assistants=v2",
+            "traceparent: 00-1-2-3",
+            concat!("user-agent: backstop/", env!("CARGO_PKG_VERSION")),
+        ]
+    );
+}
+
+#[test]
+fn what_is_configured_wins_and_the_candidates_most_of_all() {
+    let client = map(&[("openai-beta", "client"), ("anthropic-beta", "client")]);
+    let mut provider = peer::provider("http://x.example");
+    provider.key = Some(SecretString::from("sk-1"));
+    provider.headers =
+        map(&[("x-title", "provider"), ("x-two", "a"), ("x-two", "b"), ("openai-beta", "provider")]);
+    let candidate = map(&[
+        ("x-title", "candidate"),
+        ("authorization", "Basic abc"),
+        ("user-agent", "other"),
+        ("content-length", "3"),
+        ("transfer-encoding", "chunked"),
+    ]);
+
+    let lines = sent(&client, &provider, &candidate, false);
+
+    assert_eq!(
+        lines,
+        [
+            "accept-encoding: gzip",
+            "accept: application/json",
+            "anthropic-beta: client",
+            "authorization: Basic abc",
+            "content-type: application/json",
+            "openai-beta: provider",
+            "user-agent: other",
+            "x-title: candidate",
+            "x-two: a",
+            "x-two: b",
+        ]
+    );
+}
+
+#[test]
+fn a_key_is_a_bearer_token_that_debug_does_not_show() {
+    let mut provider = peer::provider("http://x.example");
+    provider.key = Some(SecretString::from("sk-1234567"));
+
+    let value = authorization(&provider).expect("a valid key").expect("a key");
+
+    assert_eq!(value, "Bearer sk-1234567");
+    assert_eq!(format!("{value:?}"), "Sensitive");
+    provider.key = Some(SecretString::from("sk\r\nx: y"));
+    assert!(authorization(&provider).is_err());
+}
+
+#[test]
+fn a_client_sees_little_of_the_provider() {
+    let provider = map(&[
+        ("content-type", "text/event-stream"),
+        ("content-length", "12"),
+        ("content-encoding", "gzip"),
+        ("transfer-encoding", "chunked"),
+        ("connection", "keep-alive"),
+        ("set-cookie", "a=b"),
+        ("server", "cloudflare"),
+        ("cf-ray", "123"),
+        ("retry-after", "3"),
+        ("authorization", "Bearer sk-1"),
+        ("x-ratelimit-limit-requests", "10"),
+        ("x-ratelimit-reset", "1s"),
+        ("x-ratelimiting", "no"),
+        ("x-generation-id", "gen-1"),
+        ("openai-processing-ms", "12"),
+        ("openai-organization", "secret-org"),
+        ("request-id", "later"),
+        ("x-request-id", "first"),
+    ]);
+
+    let seen = inbound(&provider);
+
+    assert_eq!(
+        seen,
+        map(&[
+            ("content-type", "text/event-stream"),
+            ("x-ratelimit-limit-requests", "10"),
+            ("x-ratelimit-reset", "1s"),
+            ("x-generation-id", "gen-1"),
+            ("openai-processing-ms", "12"),
+            ("x-backstop-upstream-request-id", "first"),
+        ])
+    );
+    assert_eq!(inbound(&HeaderMap::new()), HeaderMap::new());
+}
