@@ -5,4 +5,7 @@ pub mod completion;
 pub mod envelope;
 pub mod error;
 pub mod models;
+mod scan;
 pub mod sse;
+#[cfg(test)]
+mod testing;

@@ -1,1 +1,217 @@
-//! (to be written)
+//! What the relay wants to know of one event's data, read in one structural scan.
+
+use std::str;
+
+use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced, unescape};
+use super::sse::fold_lines;
+
+#[cfg(test)]
+mod tests;
+
+/// What a chunk holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, no states of a machine")]
+pub struct Facts {
+    /// Content, reasoning, a refusal, a tool call or audio that is not empty, in any choice.
+    pub payload: bool,
+    /// The finish reason; of several choices the most telling one.
+    pub finish: Option<Finish>,
+    /// An `error` member that is not null, at the top or in a choice.
+    pub error: bool,
+    /// `usage.completion_tokens`; 0 where there is none.
+    pub completion_tokens: u64,
+    /// A `usage` member that is not null.
+    pub usage: bool,
+    /// A `choices` member that is an array and not empty.
+    pub choices: bool,
+    /// A top-level member that a chunk has no business to hold: see [`without_foreign`].
+    pub foreign: bool,
+}
+
+/// A finish reason, from the least telling to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Finish {
+    /// `stop`
+    Stop,
+    /// `length`, `tool_calls`, … : an answer even without payload.
+    Other,
+    /// `error`
+    Error,
+}
+
+/// The data does not start with `{`, or its brackets outside strings do not close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not JSON")]
+pub struct NotJson;
+
+/// Reads `data`, the joined `data` lines of an event.
+pub fn inspect(data: &[u8]) -> Result<Facts, NotJson> {
+    let mut facts = read(data)?;
+    if !facts.foreign && memchr::memchr(b'\n', data).is_some() {
+        // Open WebUI reads each `data` line by itself.
+        let mut lines = data.split(|byte| *byte == b'\n');
+        facts.foreign = lines.any(|line| read(line).is_ok_and(|facts| facts.foreign));
+    }
+    Ok(facts)
+}
+
+/// Whether `data` marks the end of a stream.
+pub fn is_done(data: &[u8]) -> bool {
+    data.trim_ascii() == b"[DONE]"
+}
+
+/// `data` without its top-level `event` and `selected_model_id` members, on one line, and byte for
+/// byte the same otherwise.
+///
+/// Open WebUI runs what an `event` member says, scripts for the browser included. Data that is not
+/// JSON comes back unchanged.
+pub fn without_foreign(data: &[u8]) -> Vec<u8> {
+    let mut data = data.to_vec();
+    fold_lines(&mut data);
+    let mut kept = Vec::with_capacity(data.len());
+    let mut copied = 0;
+    let mut cut = |range: Option<std::ops::Range<usize>>| {
+        if let Some(range) = range {
+            kept.extend_from_slice(&data[copied..range.start]);
+            copied = range.end;
+        }
+    };
+    let walked = Cursor::new(&data).documents(|cursor| {
+        let mut cuts = Cuts::default();
+        cursor.members(|cursor, key| {
+            let member = key.start..cursor.value()?.end;
+            cut(if is_foreign(&key.name()) { cuts.cut(member) } else { cuts.keep(member) });
+            Ok(())
+        })?;
+        cut(cuts.finish());
+        Ok(())
+    });
+    if walked.is_err() {
+        return data;
+    }
+    kept.extend_from_slice(&data[copied..]);
+    kept
+}
+
+/// Whether a top-level member of this name is kept from clients.
+pub(super) fn is_foreign(name: &[u8]) -> bool {
+    matches!(name, b"event" | b"selected_model_id")
+}
+
+fn read(data: &[u8]) -> Result<Facts, NotJson> {
+    let data = data.trim_ascii();
+    if !data.starts_with(b"{") {
+        return Err(NotJson);
+    }
+    let mut facts = Facts::default();
+    Cursor::new(data)
+        .documents(|cursor| cursor.members(|cursor, key| facts.top(cursor, key)))
+        .map_err(|Unbalanced| NotJson)?;
+    Ok(facts)
+}
+
+impl Facts {
+    fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
+        let name = key.name();
+        match (&*name, cursor.kind()) {
+            (_, Kind::Missing) => Ok(()),
+            (b"choices", Kind::Array) => cursor.elements(|cursor| {
+                self.choices = true;
+                self.choice(cursor)
+            }),
+            (b"usage", Kind::Object) => {
+                self.usage = true;
+                cursor.members(|cursor, key| self.count(cursor, key))
+            }
+            (b"usage", kind) => {
+                self.usage |= kind != Kind::Null;
+                Ok(())
+            }
+            (b"error", kind) => {
+                self.error |= kind != Kind::Null;
+                Ok(())
+            }
+            (name, _) => {
+                self.foreign |= is_foreign(name);
+                Ok(())
+            }
+        }
+    }
+
+    fn choice(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Unbalanced> {
+        if cursor.kind() != Kind::Object {
+            return Ok(());
+        }
+        cursor.members(|cursor, key| match (&*key.name(), cursor.kind()) {
+            (_, Kind::Missing | Kind::Null) => Ok(()),
+            (b"delta" | b"message", Kind::Object) => cursor.members(|cursor, key| {
+                if is_payload(&key.name()) {
+                    self.payload |= is_filled(cursor)?;
+                }
+                Ok(())
+            }),
+            (b"text", Kind::String) => {
+                self.payload |= is_filled(cursor)?;
+                Ok(())
+            }
+            (b"finish_reason", kind) => {
+                let reason = if kind == Kind::String { unescape(cursor.string()?) } else { (&b"?"[..]).into() };
+                self.finish = self.finish.max(match &*reason {
+                    // Some providers write this for null.
+                    b"" => None,
+                    b"stop" => Some(Finish::Stop),
+                    b"error" => Some(Finish::Error),
+                    _ => Some(Finish::Other),
+                });
+                Ok(())
+            }
+            (b"error", _) => {
+                self.error = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn count(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
+        if &*key.name() == b"completion_tokens" {
+            let text = str::from_utf8(cursor.text()?).unwrap_or_default();
+            self.completion_tokens = self.completion_tokens.max(whole_number(text));
+        }
+        Ok(())
+    }
+}
+
+/// The members of a delta or message that carry an answer, reasoning in every vendor's spelling.
+fn is_payload(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"content"
+            | b"reasoning"
+            | b"reasoning_content"
+            | b"reasoning_details"
+            | b"thinking"
+            | b"thinking_blocks"
+            | b"refusal"
+            | b"tool_calls"
+            | b"function_call"
+            | b"audio"
+            | b"images"
+    )
+}
+
+/// Moves past a value and says whether it is a string, an array or an object with something in it.
+fn is_filled(cursor: &mut Cursor<'_>) -> Result<bool, Unbalanced> {
+    let kind = cursor.kind();
+    let text = cursor.text()?;
+    Ok(match kind {
+        Kind::String => text.len() > 2,
+        Kind::Array | Kind::Object => !text[1..text.len() - 1].trim_ascii().is_empty(),
+        Kind::Null | Kind::Scalar | Kind::Missing => false,
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]
+fn whole_number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| text.parse::<f64>().map_or(0, |number| number as u64))
+}

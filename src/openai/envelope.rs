@@ -1,13 +1,26 @@
 //! What we read of a request: enough to act on, and where its `model` stands.
 
-use bytes::Bytes;
+use std::ops::Range;
+use std::str;
 
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced};
 use crate::route::Edits;
+
+#[cfg(test)]
+mod tests;
 
 /// A checked chat request: whole JSON, valid UTF-8, one string `model` at the top.
 #[derive(Debug, Clone)]
 pub struct Envelope {
     body: Bytes,
+    model: Box<str>,
+    /// Where the value of `model` stands, quotes included.
+    model_range: Range<usize>,
+    stream: bool,
+    include_usage: bool,
 }
 
 /// Why a body is no chat request.
@@ -22,29 +35,215 @@ pub struct InvalidRequest {
 
 impl Envelope {
     /// Reads and checks `body`.
+    ///
+    /// Fails unless it is one JSON object with exactly one `model`, a string, and at most one
+    /// `stream`, `true`, `false` or `null`. What else it holds is for the provider to judge.
     pub fn parse(body: Bytes) -> Result<Self, InvalidRequest> {
-        Ok(Self { body })
+        let text = str::from_utf8(&body).map_err(|error| {
+            let place = place(&body, error.valid_up_to());
+            InvalidRequest { message: format!("the body is not valid UTF-8 at {place}"), param: None }
+        })?;
+        check_json(text)?;
+        let mut members = Members::default();
+        let mut cursor = Cursor::new(&body);
+        cursor.skip_space();
+        cursor
+            .members(|cursor, key| members.read(cursor, key))
+            .map_err(|Unbalanced| wrong(&body, cursor.offset(), None, "the body is not valid JSON"))?;
+        let Members { model, stream, include_usage, second } = members;
+        if let Some((name, offset)) = second {
+            return Err(wrong(&body, offset, Some(name), &format!("there is a second `{name}`")));
+        }
+        let Some(model_range) = model else {
+            return Err(InvalidRequest {
+                message: "the body has no `model`\nhint: name one of those that `GET /v1/models` lists".into(),
+                param: Some("model"),
+            });
+        };
+        let model = serde_json::from_str(&text[model_range.clone()])
+            .map_err(|_| wrong(&body, model_range.start, Some("model"), "`model` must be a string"))?;
+        let stream = match stream {
+            None => false,
+            Some(range) => serde_json::from_str::<Option<bool>>(&text[range.clone()])
+                .map_err(|_| wrong(&body, range.start, Some("stream"), "`stream` must be `true` or `false`"))?
+                .unwrap_or_default(),
+        };
+        Ok(Self { model, model_range, stream, include_usage, body })
     }
 
     /// The model the client asks for, unescaped.
     pub fn model(&self) -> &str {
-        ""
+        &self.model
     }
 
     /// Whether the client asks for a stream.
     pub fn stream(&self) -> bool {
-        false
+        self.stream
     }
 
     /// Whether the client asks for the usage at the end of a stream.
     pub fn include_usage(&self) -> bool {
-        false
+        self.include_usage
     }
 
     /// The body for a candidate, in slices: the client's bytes but for the value of `model` and
     /// the configured `edits`.
+    ///
+    /// A member that is both set and unset is set; edits of `model` have no effect.
     pub fn body_for(&self, model: &str, edits: &Edits) -> Vec<Bytes> {
-        let _ = (model, edits);
-        vec![self.body.clone()]
+        let mut patch = Patch { body: &self.body, copied: 0, slices: Vec::with_capacity(3) };
+        let literal = serde_json::to_string(model).expect("a string is JSON");
+        if edits.is_empty() {
+            patch.replace(self.model_range.clone(), literal);
+            return patch.finish();
+        }
+        let mut cuts = Cuts::default();
+        let mut unseen: Vec<_> = edits.set.iter().map(|(name, _)| name.as_str()).collect();
+        unseen.retain(|name| *name != "model");
+        let mut end = self.model_range.end;
+        let mut cursor = Cursor::new(&self.body);
+        cursor.skip_space();
+        let walked = cursor.members(|cursor, key| {
+            let name = key.name();
+            let value = cursor.value()?;
+            let member = key.start..value.end;
+            end = member.end;
+            let is = |other: &str| other.as_bytes() == &*name;
+            let new = if is("model") {
+                Some(literal.as_str())
+            } else {
+                edits.set.iter().rfind(|(name, _)| is(name)).map(|(_, json)| json.get())
+            };
+            match new {
+                Some(new) if is("model") || unseen.iter().any(|name| is(name)) => {
+                    patch.cut(cuts.keep(member));
+                    patch.replace(value, new.to_owned());
+                    unseen.retain(|name| !is(name));
+                }
+                // Set already: a member of the same name would undo that.
+                Some(_) => patch.cut(cuts.cut(member)),
+                None if edits.unset.iter().any(|name| is(name)) => patch.cut(cuts.cut(member)),
+                None => patch.cut(cuts.keep(member)),
+            }
+            Ok(())
+        });
+        debug_assert_eq!(walked, Ok(()), "the body was checked");
+        patch.cut(cuts.finish());
+        patch.replace(end..end, appended(edits, &unseen));
+        patch.finish()
     }
+}
+
+/// The members that the body does not have yet, each after a comma.
+fn appended(edits: &Edits, unseen: &[&str]) -> String {
+    let mut text = String::new();
+    for (position, (name, json)) in edits.set.iter().enumerate() {
+        let is_last = !edits.set[position + 1..].iter().any(|(later, _)| later == name);
+        if is_last && unseen.contains(&name.as_str()) {
+            let name = serde_json::to_string(name).expect("a string is JSON");
+            text.extend([",", &name, ":", json.get()]);
+        }
+    }
+    text
+}
+
+/// A body with some of its ranges replaced, from the first to the last.
+struct Patch<'a> {
+    body: &'a Bytes,
+    copied: usize,
+    slices: Vec<Bytes>,
+}
+
+impl Patch<'_> {
+    fn cut(&mut self, range: Option<Range<usize>>) {
+        if let Some(range) = range {
+            self.replace(range, String::new());
+        }
+    }
+
+    fn replace(&mut self, range: Range<usize>, text: String) {
+        self.push(self.body.slice(self.copied..range.start));
+        self.push(text.into());
+        self.copied = range.end;
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.push(self.body.slice(self.copied..));
+        self.slices
+    }
+
+    fn push(&mut self, slice: Bytes) {
+        if !slice.is_empty() {
+            self.slices.push(slice);
+        }
+    }
+}
+
+/// The members of the top-level object that we act on, by where their values stand.
+#[derive(Default)]
+struct Members {
+    model: Option<Range<usize>>,
+    stream: Option<Range<usize>>,
+    include_usage: bool,
+    /// The first member that is there twice, and where its second key stands.
+    second: Option<(&'static str, usize)>,
+}
+
+impl Members {
+    fn read(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
+        let (name, seen) = match &*key.name() {
+            b"model" => ("model", &mut self.model),
+            b"stream" => ("stream", &mut self.stream),
+            b"stream_options" if cursor.kind() == Kind::Object => {
+                return cursor.members(|cursor, key| {
+                    if &*key.name() == b"include_usage" {
+                        self.include_usage = cursor.text()? == b"true";
+                    }
+                    Ok(())
+                });
+            }
+            _ => return Ok(()),
+        };
+        let value = cursor.value()?;
+        if seen.replace(value).is_some() {
+            self.second.get_or_insert((name, key.start));
+        }
+        Ok(())
+    }
+}
+
+/// Checks all of `text`, however deeply it is nested.
+fn check_json(text: &str) -> Result<(), InvalidRequest> {
+    let start = text.trim_ascii_start();
+    let offset = text.len() - start.len();
+    if start.is_empty() {
+        return Err(InvalidRequest { message: "the body is empty".into(), param: None });
+    }
+    if let Err(error) = serde_json::from_str::<&RawValue>(text) {
+        let line_start = match error.line() {
+            0 | 1 => 0,
+            line => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 2).map_or(0, |end| end + 1),
+        };
+        let offset = line_start + error.column().saturating_sub(1);
+        let whole = error.to_string();
+        let reason = whole.split(" at line ").next().unwrap_or(&whole);
+        return Err(wrong(text.as_bytes(), offset, None, &format!("the body is not valid JSON: {reason}")));
+    }
+    if !start.starts_with('{') {
+        return Err(wrong(text.as_bytes(), offset, None, "the body must be a JSON object"));
+    }
+    Ok(())
+}
+
+fn wrong(body: &[u8], offset: usize, param: Option<&'static str>, what: &str) -> InvalidRequest {
+    InvalidRequest { message: format!("{what} at {}", place(body, offset)), param }
+}
+
+/// The line and the column, in characters, both counted from 1.
+fn place(body: &[u8], offset: usize) -> String {
+    let before = &body[..offset.min(body.len())];
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    let characters = before[line_start..].iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+    format!("line {line} column {}", characters + 1)
 }
