@@ -155,7 +155,8 @@ impl Facts {
                 Ok(())
             }
             (b"finish_reason", kind) => {
-                let reason = if kind == Kind::String { unescape(cursor.string()?) } else { (&b"?"[..]).into() };
+                let reason =
+                    if kind == Kind::String { unescape(cursor.string()?) } else { (&b"?"[..]).into() };
                 self.finish = self.finish.max(match &*reason {
                     // Some providers write this for null.
                     b"" => None,

@@ -71,7 +71,11 @@ pub fn as_events(body: &[u8], include_usage: bool) -> Result<Bytes, Flaw> {
         let index = choice.index.unwrap_or(position.as_bytes());
         let role = [br#""role":"#, choice.role.unwrap_or(br#""assistant""#)].concat();
         events.push_choice(index, &role, br#","finish_reason":null"#);
-        events.push_choice(index, &choice.delta, &[&choice.logprobs, &br#","finish_reason":null"#[..]].concat());
+        events.push_choice(
+            index,
+            &choice.delta,
+            &[&choice.logprobs, &br#","finish_reason":null"#[..]].concat(),
+        );
         events.push_choice(index, b"", &choice.finish);
     }
     if let Some(usage) = answer.usage.filter(|_| include_usage) {

@@ -56,7 +56,8 @@ impl Envelope {
         }
         let Some(model_range) = model else {
             return Err(InvalidRequest {
-                message: "the body has no `model`\nhint: name one of those that `GET /v1/models` lists".into(),
+                message: "the body has no `model`\nhint: name one of those that `GET /v1/models` lists"
+                    .into(),
                 param: Some("model"),
             });
         };
@@ -68,7 +69,7 @@ impl Envelope {
                 .map_err(|_| wrong(&body, range.start, Some("stream"), "`stream` must be `true` or `false`"))?
                 .unwrap_or_default(),
         };
-        Ok(Self { model, model_range, stream, include_usage, body })
+        Ok(Self { body, model, model_range, stream, include_usage })
     }
 
     /// The model the client asks for, unescaped.

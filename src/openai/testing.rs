@@ -1,5 +1,7 @@
 //! JSON for property tests: any value, written in any of the ways that mean the same.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -94,7 +96,7 @@ impl Noise {
         for character in text.chars() {
             if self.next().is_multiple_of(5) {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    write!(out, "\\u{unit:04x}").expect("a string takes all");
                 }
             } else {
                 let literal = Value::from(character.to_string()).to_string();

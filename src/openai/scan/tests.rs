@@ -10,7 +10,8 @@ fn balance(text: &str) -> Result<(), Unbalanced> {
 
 #[test]
 fn tells_balanced_from_unbalanced() {
-    for text in ["", "{}", "[]", "{}{}", "{} x", r#"{"}":"]"}"#, r#"{"\"}":1}"#, "{a}", "{[{}]}", r#"{} "x"#] {
+    for text in ["", "{}", "[]", "{}{}", "{} x", r#"{"}":"]"}"#, r#"{"\"}":1}"#, "{a}", "{[{}]}", r#"{} "x"#]
+    {
         assert_eq!(balance(text), Ok(()), "{text}");
     }
     for text in ["{", "}", "]", "{]", "[}", "{[}", "{[}]", "{[}}", "{}}", r#"{"}"#, r#"{"\"}"#, r#"{"a\"#] {
