@@ -1,5 +1,6 @@
 //! What the relay wants to know of one event's data, read in one structural scan.
 
+use std::ops::Range;
 use std::str;
 
 use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced, unescape};
@@ -33,7 +34,7 @@ pub struct Facts {
 pub enum Finish {
     /// `stop`
     Stop,
-    /// `length`, `tool_calls`, … : an answer even without payload.
+    /// `length`, `tool_calls`, …: an answer even without payload.
     Other,
     /// `error`
     Error,
@@ -70,7 +71,7 @@ pub fn without_foreign(data: &[u8]) -> Vec<u8> {
     fold_lines(&mut data);
     let mut kept = Vec::with_capacity(data.len());
     let mut copied = 0;
-    let mut cut = |range: Option<std::ops::Range<usize>>| {
+    let mut cut = |range: Option<Range<usize>>| {
         if let Some(range) = range {
             kept.extend_from_slice(&data[copied..range.start]);
             copied = range.end;
@@ -154,16 +155,18 @@ impl Facts {
                 self.payload |= is_filled(cursor)?;
                 Ok(())
             }
-            (b"finish_reason", kind) => {
-                let reason =
-                    if kind == Kind::String { unescape(cursor.string()?) } else { (&b"?"[..]).into() };
-                self.finish = self.finish.max(match &*reason {
+            (b"finish_reason", Kind::String) => {
+                self.finish = self.finish.max(match &*unescape(cursor.string()?) {
                     // Some providers write this for null.
                     b"" => None,
                     b"stop" => Some(Finish::Stop),
                     b"error" => Some(Finish::Error),
                     _ => Some(Finish::Other),
                 });
+                Ok(())
+            }
+            (b"finish_reason", _) => {
+                self.finish = self.finish.max(Some(Finish::Other));
                 Ok(())
             }
             (b"error", _) => {
