@@ -190,7 +190,10 @@ impl<'a> Choice<'a> {
                 }
                 (b"text", Kind::String) => delta.push(b"content", cursor.text()?),
                 (b"index", Kind::Scalar) => choice.index = Some(cursor.text()?),
-                (b"finish_reason", Kind::String) => reason = cursor.text()?,
+                (b"finish_reason", Kind::String) => {
+                    let text = cursor.text()?;
+                    reason = if text == br#""""# { reason } else { text };
+                }
                 (b"message" | b"delta" | b"text" | b"index" | b"finish_reason" | b"error", _) => {}
                 (b"logprobs", _) => beside.push(b"logprobs", cursor.text()?),
                 _ => finish.push(key.raw, cursor.text()?),

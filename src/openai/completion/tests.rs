@@ -93,7 +93,7 @@ fn renders_an_answer_as_a_stream() {
 
 #[test]
 fn numbers_tool_calls_and_fills_in_what_is_missing() {
-    let body = r#"{"id":null,"event":{"type":"execute"},"choices":[{"message":{"content":null,"tool_calls":[{"id":"a","index":0,"type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}, {"id":"b","index":0}, {}]}},{"text":"t","index":5}]}"#;
+    let body = r#"{"id":null,"event":{"type":"execute"},"choices":[{"message":{"content":null,"tool_calls":[{"id":"a","index":0,"type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}, {"id":"b","index":0}, {}]}},{"text":"t","index":5,"finish_reason":""}]}"#;
     let head = r#"data: {"object":"chat.completion.chunk","id":"chatcmpl-backstop","created":0,"model":"","choices":[{"index":"#;
     let expected = [
         r#"0,"delta":{"role":"assistant"},"finish_reason":null}]}"#,
