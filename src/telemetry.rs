@@ -1,1 +1,140 @@
-//! (to be written)
+//! Where log lines go: to stderr, off the path of requests, one line an event.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::panic;
+use std::time::Duration;
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+
+/// What is logged unless `BACKSTOP_LOG` or `RUST_LOG` says otherwise.
+const DEFAULT_FILTER: &str = "backstop=info";
+
+/// The variables that choose what is logged, the first one set wins.
+const FILTER_VARIABLES: [&str; 2] = ["BACKSTOP_LOG", "RUST_LOG"];
+
+/// Writes what is still queued when it is dropped; lives as long as `main`.
+#[must_use = "log lines are lost when the guard is dropped early"]
+pub struct Guard {
+    _worker: WorkerGuard,
+}
+
+/// Starts logging: readable lines on a terminal, JSON otherwise. Panics are logged too.
+///
+/// Lines are handed to a thread of their own; when it cannot keep up, lines are dropped rather
+/// than requests held back.
+pub fn init() -> Guard {
+    let (writer, worker) = tracing_appender::non_blocking(io::stderr());
+    let (filter, complaint) = filter(|name| std::env::var(name).ok());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let started = if io::stderr().is_terminal() {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        builder.with_timer(WallClock).with_target(false).with_ansi(!plain).compact().try_init()
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    };
+    if started.is_ok() {
+        panic::set_hook(Box::new(|info| {
+            let message = info.payload_as_str().unwrap_or("without a message");
+            let place = info.location().map(ToString::to_string);
+            tracing::error!(place, "panic: {message}");
+        }));
+    }
+    if let Some(complaint) = complaint {
+        tracing::warn!("{complaint}");
+    }
+    Guard { _worker: worker }
+}
+
+/// The filter, and what is wrong with the one that was asked for.
+fn filter(variable: impl Fn(&str) -> Option<String>) -> (EnvFilter, Option<String>) {
+    let chosen = FILTER_VARIABLES
+        .iter()
+        .find_map(|name| Some((name, variable(name)?)))
+        .filter(|(_, value)| !value.trim().is_empty());
+    match chosen {
+        None => (EnvFilter::new(DEFAULT_FILTER), None),
+        Some((name, value)) => match EnvFilter::try_new(&value) {
+            Ok(filter) => (filter, None),
+            Err(error) => {
+                let complaint = format!("`{name}` is ignored: {error}; it should read like `{DEFAULT_FILTER}`");
+                (EnvFilter::new(DEFAULT_FILTER), Some(complaint))
+            }
+        },
+    }
+}
+
+/// The time of day in UTC, to the millisecond: a person at a terminal knows the date.
+struct WallClock;
+
+impl FormatTime for WallClock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let now = jiff::Timestamp::now();
+        let second = now.as_second().rem_euclid(86_400);
+        let millisecond = now.subsec_millisecond();
+        let (hour, minute) = (second / 3600, second / 60 % 60);
+        write!(writer, "{hour:02}:{minute:02}:{:02}.{millisecond:03}Z", second % 60)
+    }
+}
+
+/// What the access line of a request says; parts that are not known stay out of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Access<'a> {
+    /// The value of `x-request-id`.
+    pub request_id: &'a str,
+    /// The client's IP address.
+    pub client: &'a str,
+    /// The request's method.
+    pub method: &'a str,
+    /// The request's path, without its query.
+    pub path: &'a str,
+    /// The route that was asked for.
+    pub route: Option<&'a str>,
+    /// How the request ended.
+    pub outcome: &'a str,
+    /// The status that went out, or would have.
+    pub status: u16,
+    /// How many attempts were made.
+    pub attempts: Option<u32>,
+    /// Who answered.
+    pub provider: Option<&'a str>,
+    /// The model that answered, as the provider spells it.
+    pub model: Option<&'a str>,
+    /// From the request's head to the end of its answer.
+    pub elapsed: Duration,
+}
+
+/// Logs that a request has ended; health checks only show at `debug`.
+pub fn access(access: &Access<'_>) {
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                target: "backstop::access",
+                $level,
+                request_id = access.request_id,
+                client = %access.client,
+                method = %access.method,
+                path = %access.path,
+                route = access.route.map(display),
+                outcome = %access.outcome,
+                status = access.status,
+                attempts = access.attempts,
+                provider = access.provider.map(display),
+                model = access.model.map(display),
+                elapsed_ms = u64::try_from(access.elapsed.as_millis()).unwrap_or(u64::MAX),
+                "request"
+            )
+        };
+    }
+    if access.path.starts_with("/health/") {
+        line!(tracing::Level::DEBUG);
+    } else {
+        line!(tracing::Level::INFO);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::Outcome;
+use crate::openai::error::ErrorObject;
 
 /// Why a request got no answer. The server gives it a status; its text is safe to show.
 #[derive(Debug, Clone)]
@@ -20,6 +22,19 @@ pub struct Failure {
     pub provider_status: Option<u16>,
     /// Every attempt, in order.
     pub trail: Vec<Attempt>,
+}
+
+impl Failure {
+    /// The error a client gets for it, with the trail under `metadata.attempts`.
+    pub fn error_object(&self) -> ErrorObject {
+        ErrorObject {
+            message: self.message.clone(),
+            kind: self.outcome.kind(),
+            code: self.outcome.as_str(),
+            param: None,
+            metadata: Some(json!({ "attempts": self.trail })),
+        }
+    }
 }
 
 /// One line of the trail.
@@ -41,4 +56,38 @@ pub struct Attempt {
     pub reason: String,
     /// The wait before this attempt, in seconds.
     pub waited: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retry::Class;
+
+    #[test]
+    fn the_error_object_carries_the_trail() {
+        let attempt = Attempt {
+            number: 1,
+            provider: "nvidia".into(),
+            model: "kimi".into(),
+            phase: "first_byte",
+            code: "rate_limited",
+            status: Some(429),
+            reason: "slow down".into(),
+            waited: 0.0,
+        };
+        let failure = Failure {
+            outcome: Outcome::Failed(Class::RateLimited),
+            message: "no answer".into(),
+            retry_after: None,
+            provider_status: Some(429),
+            trail: vec![attempt],
+        };
+
+        let json: serde_json::Value = serde_json::from_str(&failure.error_object().to_json()).unwrap();
+
+        assert_eq!(json["error"]["type"], "rate_limit_error");
+        assert_eq!(json["error"]["code"], "rate_limited");
+        assert_eq!(json["error"]["metadata"]["attempts"][0]["status"], 429);
+        assert_eq!(json["error"]["metadata"]["attempts"][0]["reason"], "slow down");
+    }
 }

@@ -57,6 +57,30 @@ impl Outcome {
             Self::Internal => "internal",
         }
     }
+
+    /// The OpenAI kind of error that clients sort it under, the error's `type`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Failed(Class::RateLimited) => "rate_limit_error",
+            Self::Failed(
+                Class::ContextLength | Class::ContentPolicy | Class::Unsupported | Class::BadRequest,
+            )
+            | Self::InvalidRequest
+            | Self::ModelNotFound
+            | Self::PathNotFound
+            | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::RequestTimeout => "invalid_request_error",
+            Self::OriginForbidden => "permission_error",
+            Self::Ok
+            | Self::ClientGone
+            | Self::Failed(_)
+            | Self::StreamBroken
+            | Self::StreamIdle
+            | Self::ShuttingDown
+            | Self::Internal => "server_error",
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
