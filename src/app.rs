@@ -1,1 +1,166 @@
-//! (to be written)
+//! Puts the parts together: the client, the relay, the paths, the listener, the signals.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::config::Runtime;
+use crate::relay::{Drain, Relay};
+use crate::route::Route;
+use crate::server::front::Front;
+use crate::server::router::{App, router};
+use crate::server::{self, Limits, Summary};
+use crate::shutdown::Signals;
+use crate::upstream::Upstream;
+use crate::upstream::client::Client;
+
+/// Why nothing was served.
+#[derive(Debug, thiserror::Error)]
+pub enum CouldNotStart {
+    /// The address cannot be listened on.
+    #[error("could not listen on `{address}`: {error}\nhint: {}", hint(error))]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Something else that the system denies.
+    #[error("could not start: {0}")]
+    Other(#[from] io::Error),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there, maybe another Backstop: stop it, or choose another port with `server.listen`"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege: choose a higher one with `server.listen`"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "no interface of this machine has the address: `server.listen` may be `127.0.0.1:8420`, or `0.0.0.0:8420` for all"
+        }
+        _ => "the address is `server.listen` in the configuration",
+    }
+}
+
+/// How serving came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// After a drain.
+    Drained(Summary),
+    /// A second signal would not wait for the drain.
+    AtOnce,
+}
+
+/// Serves `runtime` on its address until SIGTERM or SIGINT.
+pub async fn serve(runtime: Arc<Runtime>) -> Result<Stopped, CouldNotStart> {
+    let address = runtime.server.listen;
+    // The handlers come first: whoever can connect can also rely on a drain.
+    let (mut first, mut second) = (Signals::install()?, Signals::install()?);
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| CouldNotStart::Listen { address, error })?;
+    let twice = async {
+        second.next().await;
+        second.next().await;
+    };
+    tokio::select! {
+        summary = run(listener, runtime, async {
+            first.next().await;
+            tracing::info!("told to stop; once more to stop at once");
+        }) => Ok(Stopped::Drained(summary?)),
+        () = twice => {
+            tracing::warn!("told twice: stopped at once");
+            Ok(Stopped::AtOnce)
+        }
+    }
+}
+
+/// Serves `runtime` to the clients of `listener` until `shutdown` resolves, then drains.
+///
+/// Dropping the future drops every connection and whatever is under way at once.
+pub async fn run(
+    listener: TcpListener,
+    runtime: Arc<Runtime>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Summary> {
+    let client = Client::new(Arc::clone(&runtime)).map_err(io::Error::other)?;
+    run_with(listener, runtime, client, Limits::default(), shutdown).await
+}
+
+/// The same with another way of sending attempts and other limits for clients.
+pub async fn run_with<U: Upstream>(
+    listener: TcpListener,
+    runtime: Arc<Runtime>,
+    upstream: U,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Summary> {
+    announce(&listener, &runtime)?;
+    let drain = Drain::default();
+    let relay = Relay {
+        upstream: Arc::new(upstream),
+        secrets: runtime.secrets.clone(),
+        head_after: runtime.server.head_after,
+        max_answer: runtime.server.max_answer,
+        drain: drain.clone(),
+    };
+    let grace = runtime.server.grace;
+    let cors = runtime.server.cors.clone();
+    let paths = router(Arc::new(App { runtime, relay, limits }));
+    let front = Front::new(paths, cors, drain.pauses.clone());
+    let summary = server::serve(listener, front, limits, &drain, grace, shutdown).await;
+    match summary {
+        Summary { cut: 0, under_way } => tracing::info!(under_way, "stopped"),
+        Summary { cut, under_way } => tracing::warn!(under_way, cut, "stopped with requests cut off"),
+    }
+    Ok(summary)
+}
+
+/// Says what is being served, and where.
+fn announce(listener: &TcpListener, runtime: &Runtime) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let version = env!("CARGO_PKG_VERSION");
+    let providers = runtime.providers.len();
+    tracing::info!(providers, "backstop {version} listens on http://{address}/v1");
+    for route in runtime.routes.named() {
+        tracing::info!("route {}: {}", route.name, chain(route));
+    }
+    for direct in runtime.routes.direct() {
+        tracing::info!("direct: any model of {0}, as `{0}/…`", direct.template.provider_name);
+    }
+    if runtime.routes.named().is_empty() && runtime.routes.direct().is_empty() {
+        tracing::warn!("nothing can be asked for: no route and no provider is configured");
+    }
+    Ok(())
+}
+
+fn chain(route: &Route) -> String {
+    let names: Vec<String> = route
+        .chain
+        .candidates()
+        .iter()
+        .map(|candidate| format!("{}/{}", candidate.provider_name, candidate.model))
+        .collect();
+    names.join(" → ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_address_is_told_with_a_way_out() {
+        let error = io::Error::from(io::ErrorKind::AddrInUse);
+        let address = SocketAddr::from(([127, 0, 0, 1], 8420));
+
+        let text = CouldNotStart::Listen { address, error }.to_string();
+
+        assert!(text.starts_with("could not listen on `127.0.0.1:8420`: "), "{text}");
+        assert!(text.contains("\nhint: another program listens there"), "{text}");
+    }
+}

@@ -1,1 +1,119 @@
-//! (to be written)
+//! Sockets, paths, status codes: what stands between clients and the relay.
+//!
+//! The accept loop is our own because each way of keeping a socket open for nothing needs a limit:
+//! a slow head gets a 408, so does a slow body, an idle connection is closed without a word. Each
+//! connection is one task, owned by the loop; nothing on the way of a request spawns another.
+//!
+//! In a drain the listener is closed first, so whoever connects is refused and another process
+//! can take the address. Connections that are open stay until the last answer is out, so that a
+//! health check over one of them hears `503` from `/health/ready` in the meantime.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::relay::Drain;
+use crate::shutdown;
+
+pub mod accept;
+pub mod error;
+pub mod front;
+pub mod router;
+
+mod access;
+mod body;
+mod chat;
+mod connection;
+mod guard;
+mod models;
+mod origin;
+mod request_id;
+mod watch;
+
+use accept::Acceptor;
+use front::{Front, Service};
+use watch::{Active, Watch};
+
+/// How long clients may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// Without a request; also without reading the last bytes of an answer.
+    pub idle: Duration,
+    /// Between two pieces of a request's body.
+    pub body: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), idle: Duration::from_secs(75), body: Duration::from_secs(30) }
+    }
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Requests that were under way at the signal to stop.
+    pub under_way: usize,
+    /// How many of them did not come to their end.
+    pub cut: usize,
+}
+
+/// Connections that have nothing left to do end within this time.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// Serves `front` to the clients of `listener` until `shutdown`, then drains.
+///
+/// Dropping the future drops every connection at once.
+pub async fn serve<S: Service>(
+    listener: TcpListener,
+    front: Front<S>,
+    limits: Limits,
+    drain: &Drain,
+    grace: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> Summary {
+    let front = Arc::new(front);
+    let active = Active::default();
+    let closing = CancellationToken::new();
+    let shared = connection::Shared { limits, draining: drain.pauses.clone(), closing: closing.clone() };
+    let mut connections = JoinSet::new();
+    let mut acceptor = Acceptor::default();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = acceptor.next(&listener) => accepted,
+        };
+        let watch = Watch::new(active.clone());
+        connections.spawn(connection::serve(stream, peer.ip(), Arc::clone(&front), watch, shared.clone()));
+    }
+    drop(listener);
+
+    let under_way = active.count();
+    if under_way > 0 {
+        tracing::info!(under_way, grace = ?grace, "waiting for open requests");
+    }
+    let drained = shutdown::drain(drain, grace, active.none()).await;
+    let cut = match drained {
+        shutdown::Drained::All => 0,
+        shutdown::Drained::Some => active.count(),
+    };
+    closing.cancel();
+    if cut == 0 {
+        let all = async { while connections.join_next().await.is_some() {} };
+        // What is left after it has nothing to say, and goes with the set.
+        let _ = timeout(CLOSE, all).await;
+    }
+    connections.shutdown().await;
+    Summary { under_way, cut }
+}

@@ -60,7 +60,8 @@ fn filter(variable: impl Fn(&str) -> Option<String>) -> (EnvFilter, Option<Strin
         Some((name, value)) => match EnvFilter::try_new(&value) {
             Ok(filter) => (filter, None),
             Err(error) => {
-                let complaint = format!("`{name}` is ignored: {error}; it should read like `{DEFAULT_FILTER}`");
+                let complaint =
+                    format!("`{name}` is ignored: {error}; it should read like `{DEFAULT_FILTER}`");
                 (EnvFilter::new(DEFAULT_FILTER), Some(complaint))
             }
         },

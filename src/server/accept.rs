@@ -1,0 +1,98 @@
+//! Takes connections from the listener.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+
+/// Out of file descriptors, an accept fails at once and would spin.
+const REST: Duration = Duration::from_millis(100);
+
+/// A full table of file descriptors is worth one line a second, not ten.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
+/// The next connection, with `TCP_NODELAY`: a chunk of a stream must not wait for the one after it.
+pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer))
+}
+
+/// Accepts for ever: failures are logged, now and then, and waited out.
+#[derive(Debug, Default)]
+pub(super) struct Acceptor {
+    logged: Option<Instant>,
+    unsaid: u32,
+}
+
+impl Acceptor {
+    /// The next connection. Dropping the future loses no connection.
+    pub async fn next(&mut self, listener: &TcpListener) -> (TcpStream, SocketAddr) {
+        loop {
+            match accept(listener).await {
+                Ok(accepted) => return accepted,
+                // The client left between its knock and our answer; nobody needs to know.
+                Err(error) if is_of_one_client(&error) => {}
+                Err(error) => {
+                    self.log(&error);
+                    sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    fn log(&mut self, error: &io::Error) {
+        if self.logged.is_some_and(|at| at.elapsed() < BETWEEN_LINES) {
+            self.unsaid += 1;
+            return;
+        }
+        tracing::error!(%error, unsaid = self.unsaid, "cannot accept connections: is the limit of open files too low?");
+        self.logged = Some(Instant::now());
+        self.unsaid = 0;
+    }
+}
+
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::NotConnected
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_send_small_writes_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+
+        let (accepted, peer) = accept(&listener).await.unwrap();
+
+        assert!(accepted.nodelay().unwrap());
+        assert_eq!(peer, client.local_addr().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_lasts_is_logged_once_a_second() {
+        let mut acceptor = Acceptor::default();
+        let error = io::Error::other("too many open files");
+        let mut lines = 0;
+
+        for _ in 0..30 {
+            let unsaid = acceptor.unsaid;
+            acceptor.log(&error);
+            lines += u32::from(acceptor.unsaid <= unsaid);
+            tokio::time::advance(REST).await;
+        }
+
+        assert_eq!(lines, 3);
+    }
+}

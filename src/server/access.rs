@@ -1,0 +1,80 @@
+//! What is known about a request on its way through the server, and its access line.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::Method;
+use tokio::time::Instant;
+
+use crate::relay::Outcome;
+use crate::telemetry::{self, Access};
+
+/// Who asks, for handlers; an extension of the request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// The value of `x-request-id`.
+    pub id: Arc<str>,
+    /// The client's IP address.
+    pub client: Arc<str>,
+    relayed: Arc<AtomicBool>,
+}
+
+impl Asked {
+    /// From here on the relay answers, and it writes the access line when the answer has ended.
+    pub fn hand_over(&self) {
+        self.relayed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Writes the access line of a request unless the relay does; dropped early, the client has left.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Who asks.
+    pub asked: Asked,
+    method: Method,
+    path: String,
+    began: Instant,
+    written: bool,
+}
+
+impl Line {
+    /// A request whose head has just come in.
+    pub fn begin(id: Arc<str>, client: Arc<str>, method: &Method, path: &str) -> Self {
+        Self {
+            asked: Asked { id, client, relayed: Arc::default() },
+            method: method.clone(),
+            path: path.to_owned(),
+            began: Instant::now(),
+            written: false,
+        }
+    }
+
+    /// The request ends with `status`.
+    pub fn end(mut self, outcome: Outcome, status: u16) {
+        self.write(outcome, status);
+    }
+
+    fn write(&mut self, outcome: Outcome, status: u16) {
+        if self.written || self.asked.relayed.load(Ordering::Relaxed) {
+            return;
+        }
+        self.written = true;
+        telemetry::access(&Access {
+            request_id: &self.asked.id,
+            client: &self.asked.client,
+            method: self.method.as_str(),
+            path: &self.path,
+            outcome: outcome.as_str(),
+            status,
+            elapsed: self.began.elapsed(),
+            ..Default::default()
+        });
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let outcome = Outcome::ClientGone;
+        self.write(outcome, super::error::status(outcome, None).as_u16());
+    }
+}

@@ -1,0 +1,97 @@
+//! `POST /v1/chat/completions`: from a request to something the relay can try.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::response::Response;
+
+use super::access::Asked;
+use super::body;
+use super::error::ApiError;
+use super::router::App;
+use crate::openai::envelope::{Envelope, InvalidRequest};
+use crate::relay::{self, Outcome};
+use crate::route::Routes;
+use crate::upstream::Upstream;
+
+/// Reads the request and has the relay answer it.
+pub(super) async fn complete<U: Upstream>(
+    State(app): State<Arc<App<U>>>,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let body = body::read(body, app.runtime.server.max_body, app.limits.body).await?;
+    let envelope = Envelope::parse(body).map_err(invalid_request)?;
+    let routes = &app.runtime.routes;
+    let Some(route) = routes.resolve(envelope.model()) else {
+        return Err(model_not_found(routes, envelope.model()));
+    };
+    if app.relay.drain.pauses.is_cancelled() {
+        return Err(ApiError::new(Outcome::ShuttingDown, "the server is shutting down"));
+    }
+    let name = Arc::clone(&route.name);
+    asked.hand_over();
+    let request =
+        relay::Request { id: asked.id, client: asked.client, route, envelope, headers: head.headers };
+    match app.relay.respond(request).await {
+        Ok(response) => Ok(response.map(Body::new)),
+        Err(failure) => Err(ApiError::from_failure(&failure, name)),
+    }
+}
+
+fn invalid_request(error: InvalidRequest) -> ApiError {
+    ApiError::new(Outcome::InvalidRequest, error.message).with_param(error.param)
+}
+
+/// Names what was asked for, and the route that was probably meant.
+pub(super) fn model_not_found(routes: &Routes, model: &str) -> ApiError {
+    let hint = match routes.nearest(model) {
+        Some(name) => format!("did you mean `{name}`? `GET /v1/models` lists every route"),
+        None => "`GET /v1/models` lists every route".to_owned(),
+    };
+    let message = format!("no route or provider answers to `{model}`\nhint: {hint}");
+    ApiError::new(Outcome::ModelNotFound, message).with_param(Some("model"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{Candidate, Chain, Edits, OnBreak, Order, ProgressMode, ProviderId, Route, Timeouts};
+
+    fn routes(name: &str) -> Routes {
+        let candidate = Candidate {
+            provider: ProviderId(0),
+            provider_name: "nvidia".into(),
+            model: "kimi".into(),
+            policy: crate::retry::Policy::default(),
+            timeouts: Timeouts::default(),
+            headers: http::HeaderMap::new(),
+            edits: Edits::default(),
+        };
+        let route = Route {
+            name: name.into(),
+            title: None,
+            description: None,
+            chain: Chain::try_new(vec![candidate]).unwrap(),
+            order: Order::Depth,
+            policy: crate::retry::Policy::default(),
+            on_break: OnBreak::Error,
+            progress: ProgressMode::Off,
+        };
+        Routes::new(vec![Arc::new(route)], Vec::new())
+    }
+
+    #[test]
+    fn an_unknown_model_gets_the_nearest_route() {
+        let near = model_not_found(&routes("fullfat"), "fulfat").to_json();
+        let far = model_not_found(&routes("fullfat"), "gpt-4o").to_json();
+
+        assert!(near.contains("no route or provider answers to `fulfat`"), "{near}");
+        assert!(near.contains("did you mean `fullfat`?"), "{near}");
+        assert!(near.contains(r#""param":"model""#), "{near}");
+        assert!(!far.contains("did you mean"), "{far}");
+        assert!(far.contains("/v1/models"), "{far}");
+    }
+}

@@ -1,0 +1,151 @@
+//! Our error responses; the only place that picks their status codes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::openai::error::ErrorObject;
+use crate::relay::{Failure, Outcome};
+use crate::retry::Class;
+
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const X_BACKSTOP_ROUTE: HeaderName = HeaderName::from_static("x-backstop-route");
+const X_BACKSTOP_ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
+
+/// An error on its way to a client.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    outcome: Outcome,
+    status: StatusCode,
+    object: ErrorObject,
+    retry_after: Option<Duration>,
+    route: Option<Arc<str>>,
+    attempts: Option<usize>,
+}
+
+impl ApiError {
+    /// An error that the server finds before the relay has a part in it.
+    pub fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        let object = ErrorObject {
+            message: message.into(),
+            kind: outcome.kind(),
+            code: outcome.as_str(),
+            param: None,
+            metadata: None,
+        };
+        let status = status(outcome, None);
+        Self { outcome, status, object, retry_after: None, route: None, attempts: None }
+    }
+
+    /// What becomes of a request for `route` that got no answer.
+    pub fn from_failure(failure: &Failure, route: Arc<str>) -> Self {
+        Self {
+            outcome: failure.outcome,
+            status: status(failure.outcome, failure.provider_status),
+            object: failure.error_object(),
+            retry_after: failure.retry_after,
+            route: Some(route),
+            attempts: Some(failure.trail.len()),
+        }
+    }
+
+    /// The same error, naming the member of the request at fault.
+    #[must_use]
+    pub fn with_param(mut self, param: Option<&'static str>) -> Self {
+        self.object.param = param;
+        self
+    }
+
+    /// The status it goes out with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The JSON document it goes out with.
+    pub fn to_json(&self) -> String {
+        self.object.to_json()
+    }
+
+    /// Seconds for `Retry-After`: always for the two that say "later", else where one is known.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        let due = matches!(self.outcome, Outcome::Failed(Class::RateLimited | Class::Overloaded));
+        let wait = self.retry_after.or(due.then_some(Duration::ZERO))?;
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.to_json()));
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self.outcome);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // The schedule has been played: an SDK that retries by itself would play it again.
+        headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(attempts) = self.attempts {
+            headers.insert(X_BACKSTOP_ATTEMPTS, attempts.into());
+        }
+        if let Some(route) = self.route.and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok()) {
+            headers.insert(X_BACKSTOP_ROUTE, route);
+        }
+        if matches!(self.outcome, Outcome::TooLarge | Outcome::RequestTimeout) {
+            // The rest of the request is not read, so nothing can follow it on this connection.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// The status of a request that ended with `outcome`, decided by a fault with `provider_status`.
+///
+/// Never 500 for somebody else's failure, and never 401 or 403 for our own key: the client's is fine.
+pub fn status(outcome: Outcome, provider_status: Option<u16>) -> StatusCode {
+    match outcome {
+        Outcome::Ok => StatusCode::OK,
+        Outcome::ClientGone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+        Outcome::Failed(class) => match class {
+            Class::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Class::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Class::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Class::Connect
+            | Class::Reset
+            | Class::Broken
+            | Class::Unexpected
+            | Class::Empty
+            | Class::Unauthorized
+            | Class::Payment
+            | Class::NotFound => StatusCode::BAD_GATEWAY,
+            Class::ContextLength | Class::ContentPolicy | Class::Unsupported => StatusCode::BAD_REQUEST,
+            Class::BadRequest => provider_status.and_then(passed_on).unwrap_or(StatusCode::BAD_REQUEST),
+        },
+        Outcome::StreamBroken | Outcome::StreamIdle => StatusCode::BAD_GATEWAY,
+        Outcome::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Outcome::InvalidRequest => StatusCode::BAD_REQUEST,
+        Outcome::ModelNotFound | Outcome::PathNotFound => StatusCode::NOT_FOUND,
+        Outcome::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Outcome::OriginForbidden => StatusCode::FORBIDDEN,
+        Outcome::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Outcome::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Outcome::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A provider's 4xx, unless it speaks of our key, our proxy, or of asking again.
+fn passed_on(status: u16) -> Option<StatusCode> {
+    match status {
+        401 | 403 | 407 | 408 | 429 => None,
+        400..=499 => StatusCode::from_u16(status).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! What every request passes, whatever it asks for: its id, its origin, its tidied path, the net
+//! under a panic, and its access line.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode, Uri};
+use tokio_util::sync::CancellationToken;
+
+use super::access::Line;
+use super::error::ApiError;
+use super::guard;
+use super::origin::{self, Page};
+use super::request_id::{self, X_REQUEST_ID};
+use crate::config::Cors;
+use crate::relay::Outcome;
+
+/// What stands behind the front: the router, or a stand-in for it.
+pub trait Service:
+    tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Service for S where
+    S: tower::Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// The way into a service.
+#[derive(Debug, Clone)]
+pub struct Front<S> {
+    inner: S,
+    cors: Arc<Cors>,
+    draining: CancellationToken,
+}
+
+impl<S: Service> Front<S> {
+    /// The way into `inner` for the pages of `cors`, until `draining`.
+    pub fn new(inner: S, cors: Cors, draining: CancellationToken) -> Self {
+        Self { inner, cors: Arc::new(cors), draining }
+    }
+
+    /// Answers a request of `client`.
+    pub(super) async fn answer(&self, client: Arc<str>, request: Request) -> Response {
+        let id = request_id::choose(request.headers());
+        let line = Line::begin(Arc::clone(&id), client, request.method(), request.uri().path());
+        let page = Page::of(&self.cors, request.headers());
+
+        let mut response = match &page {
+            Page::Forbidden(origin) => forbidden(origin).into_response(),
+            _ if origin::is_preflight(request.method(), request.headers()) => {
+                let mut response = StatusCode::NO_CONTENT.into_response();
+                *response.headers_mut() = origin::preflight(request.headers());
+                response
+            }
+            _ => self.pass(&line, request).await,
+        };
+
+        let headers = response.headers_mut();
+        page.admit(headers);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        if self.draining.is_cancelled() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let outcome = response.extensions().get().copied().unwrap_or(Outcome::Ok);
+        line.end(outcome, response.status().as_u16());
+        response
+    }
+
+    async fn pass(&self, line: &Line, mut request: Request) -> Response {
+        if let Cow::Owned(path) = tidy(request.uri().path())
+            && let Some(uri) = with_path(request.uri(), &path)
+        {
+            *request.uri_mut() = uri;
+        }
+        request.extensions_mut().insert(line.asked.clone());
+        match guard::catch(self.call(request)).await {
+            Ok(response) => response,
+            Err(_) => ApiError::new(Outcome::Internal, "unexpected error").into_response(),
+        }
+    }
+
+    fn call(&self, request: Request) -> impl Future<Output = Response<Body>> + Send + use<S> {
+        let inner = self.inner.clone();
+        async move {
+            match tower::ServiceExt::oneshot(inner, request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    }
+}
+
+fn forbidden(origin: &str) -> ApiError {
+    let message = format!(
+        "pages of `{origin}` may not use this server\nhint: allow the origin in the configuration, under `server.cors`"
+    );
+    ApiError::new(Outcome::OriginForbidden, message)
+}
+
+/// `path` with doubled slashes made one and without one at its end.
+fn tidy(path: &str) -> Cow<'_, str> {
+    if !path.contains("//") && (path.len() < 2 || !path.ends_with('/')) {
+        return Cow::Borrowed(path);
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    Cow::Owned(format!("/{}", parts.join("/")))
+}
+
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let text = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_tidied() {
+        for (path, tidied) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/v1/models", "/v1/models"),
+            ("/v1/models/", "/v1/models"),
+            ("//v1//chat///completions//", "/v1/chat/completions"),
+            ("/v1/models/a%2Fb", "/v1/models/a%2Fb"),
+            ("", ""),
+            ("*", "*"),
+        ] {
+            assert_eq!(tidy(path), tidied, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_query_stays() {
+        let uri: Uri = "http://host//v1//models/?a=//b".parse().unwrap();
+
+        let tidied = with_path(&uri, &tidy(uri.path())).unwrap();
+
+        assert_eq!(tidied, "/v1/models?a=//b");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn tidying_twice_changes_nothing(path in "(/|[a-z.%]){0,30}") {
+            let once = tidy(&path).into_owned();
+            prop_assert!(!once.contains("//"));
+            prop_assert_eq!(&*tidy(&once), &*once);
+        }
+    }
+}

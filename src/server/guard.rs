@@ -1,0 +1,90 @@
+//! Keeps a panic within the request that caused it.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http_body::{Frame, SizeHint};
+
+use super::error::ApiError;
+use super::watch::Watch;
+use crate::relay::Outcome;
+
+/// The output of `future`, or what it panicked with. The panic hook has logged it by then.
+pub(super) async fn catch<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    // A future that panicked is dropped, never polled again, so nothing sees it half-done.
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+/// A response's body that tells the connection when it ends, and whose panic ends only itself.
+pub(super) struct Guarded {
+    body: Option<Body>,
+    stream: bool,
+    watch: Arc<Watch>,
+}
+
+impl Guarded {
+    /// The same response, its body reporting to `watch`.
+    pub fn wrap(response: Response, watch: Arc<Watch>) -> http::Response<Self> {
+        let stream = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        response.map(|body| Self { body: Some(body), stream, watch })
+    }
+
+    /// What goes out instead of the rest of a body that panicked: a stream still ends cleanly.
+    fn last_words(&self) -> Result<Frame<Bytes>, axum::Error> {
+        if !self.stream {
+            return Err(axum::Error::new("the body of the answer panicked"));
+        }
+        let error = ApiError::new(Outcome::Internal, "unexpected error").to_json();
+        Ok(Frame::data(format!("\n\ndata: {error}\n\ndata: [DONE]\n\n").into()))
+    }
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        if let Ok(polled) = catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) {
+            return polled;
+        }
+        self.body = None;
+        Poll::Ready(Some(self.last_words()))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(http_body::Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.body = None;
+        self.watch.answer_ended();
+    }
+}

@@ -1,0 +1,41 @@
+//! `GET /v1/models`: what a client can ask for, from memory.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::chat::model_not_found;
+use super::error::ApiError;
+use super::router::{App, json};
+use crate::openai::models::{self, Model};
+use crate::route::Route;
+
+/// Every named route.
+pub(super) async fn list<U>(State(app): State<Arc<App<U>>>) -> Response {
+    let models: Vec<_> = app.runtime.routes.named().iter().map(|route| model(route)).collect();
+    json(StatusCode::OK, models::list(&models))
+}
+
+/// Whatever a chat could ask for by that name. Names hold slashes, so they are the rest of the path.
+pub(super) async fn one<U>(
+    State(app): State<Arc<App<U>>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    // A name that is not UTF-8 is nobody's.
+    let id = id.map(|Path(id)| id).unwrap_or_default();
+    match app.runtime.routes.resolve(&id) {
+        Some(route) => Ok(json(StatusCode::OK, models::one(&model(&route)))),
+        None => Err(model_not_found(&app.runtime.routes, &id)),
+    }
+}
+
+fn model(route: &Route) -> Model<'_> {
+    Model {
+        id: &route.name,
+        name: route.title.as_deref().unwrap_or(&route.name),
+        description: route.description.as_deref(),
+    }
+}

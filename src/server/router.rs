@@ -1,0 +1,73 @@
+//! Which path is answered by what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::CONTENT_TYPE;
+use http::{Method, StatusCode, Uri};
+
+use super::error::ApiError;
+use super::{Limits, chat, models};
+use crate::config::Runtime;
+use crate::relay::{Outcome, Relay};
+use crate::upstream::Upstream;
+
+/// The API stands under each of these: OpenAI's path, OpenRouter's, and one for Open WebUI.
+const PREFIXES: [&str; 3] = ["", "/api", "/open-webui"];
+
+/// What handlers need.
+pub struct App<U> {
+    /// The snapshot of the configuration that requests are served by.
+    pub runtime: Arc<Runtime>,
+    /// Tries requests along their chains; also knows when the process is about to end.
+    pub relay: Relay<U>,
+    /// How long clients may take.
+    pub limits: Limits,
+}
+
+/// Every path of the server.
+pub fn router<U: Upstream>(app: Arc<App<U>>) -> Router {
+    let mut router = Router::new().route("/health/live", get(live)).route("/health/ready", get(ready::<U>));
+    for prefix in PREFIXES {
+        router = router
+            .route(&format!("{prefix}/v1/chat/completions"), post(chat::complete::<U>))
+            .route(&format!("{prefix}/v1/models"), get(models::list::<U>))
+            .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one::<U>));
+    }
+    router.fallback(path_not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
+}
+
+/// A response of `status` with a JSON document.
+pub(super) fn json(status: StatusCode, document: impl Into<axum::body::Body>) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], document.into()).into_response()
+}
+
+async fn live() -> Response {
+    json(StatusCode::OK, r#"{"status":"live"}"#)
+}
+
+async fn ready<U>(State(app): State<Arc<App<U>>>) -> Response {
+    if app.relay.drain.pauses.is_cancelled() {
+        let mut response = json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#);
+        response.extensions_mut().insert(Outcome::ShuttingDown);
+        return response;
+    }
+    json(StatusCode::OK, r#"{"status":"ready"}"#)
+}
+
+async fn path_not_found(uri: Uri) -> ApiError {
+    let message = format!(
+        "nothing answers to `{}`\nhint: there are `/v1/chat/completions`, `/v1/models`, `/health/live` and `/health/ready`",
+        uri.path()
+    );
+    ApiError::new(Outcome::PathNotFound, message)
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    let message =
+        format!("`{}` cannot be asked with `{method}`\nhint: the `allow` header says how", uri.path());
+    ApiError::new(Outcome::MethodNotAllowed, message)
+}

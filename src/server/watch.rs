@@ -1,0 +1,263 @@
+//! What a connection is doing, so that each way of doing nothing has its own limit.
+//!
+//! hyper has one timer for "no whole head yet" and runs it on idle connections too. Here the
+//! socket, the service and the response's body report what they see, and the connection's task
+//! asks when its patience ends.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Limits;
+
+/// How many requests are under way, over all connections.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Active(Arc<watch::Sender<usize>>);
+
+impl Active {
+    /// How many there are now.
+    pub fn count(&self) -> usize {
+        *self.0.borrow()
+    }
+
+    /// Resolves when there are none.
+    pub async fn none(&self) {
+        let mut count = self.0.subscribe();
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = count.wait_for(|count| *count == 0).await;
+    }
+
+    fn enter(&self) -> Counted {
+        self.0.send_modify(|count| *count += 1);
+        Counted(self.clone())
+    }
+}
+
+/// One request under way.
+#[derive(Debug)]
+struct Counted(Active);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Between two requests.
+    Idle { since: Instant },
+    /// A part of a head is in.
+    Head { since: Instant },
+    /// A request is being read or answered.
+    Busy { counted: Counted },
+    /// The answer's last bytes are on their way to the socket.
+    Flushing { since: Instant, _counted: Counted },
+}
+
+/// What a connection is doing.
+#[derive(Debug)]
+pub(super) struct Watch {
+    phase: Mutex<Phase>,
+    active: Active,
+}
+
+impl Watch {
+    /// A connection that has just been made.
+    pub fn new(active: Active) -> Arc<Self> {
+        Arc::new(Self { phase: Mutex::new(Phase::Idle { since: Instant::now() }), active })
+    }
+
+    /// When the connection's patience ends; never, while a request is under way.
+    pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        match &*self.phase() {
+            Phase::Idle { since } | Phase::Flushing { since, .. } => Some(*since + limits.idle),
+            Phase::Head { since } => Some(*since + limits.head),
+            Phase::Busy { .. } => None,
+        }
+    }
+
+    /// Whether a part of a head is in, and no more.
+    pub fn is_in_head(&self) -> bool {
+        matches!(*self.phase(), Phase::Head { .. })
+    }
+
+    /// Whether a request is under way.
+    pub fn is_busy(&self) -> bool {
+        matches!(*self.phase(), Phase::Busy { .. } | Phase::Flushing { .. })
+    }
+
+    /// The head of a request is in.
+    pub fn request_began(&self) {
+        let counted = self.active.enter();
+        *self.phase() = Phase::Busy { counted };
+    }
+
+    /// The body of the answer has been handed over, to its end or not.
+    pub fn answer_ended(&self) {
+        let mut phase = self.phase();
+        let now = Instant::now();
+        if let Phase::Busy { counted } = std::mem::replace(&mut *phase, Phase::Idle { since: now }) {
+            *phase = Phase::Flushing { since: now, _counted: counted };
+        }
+    }
+
+    fn received(&self) {
+        let mut phase = self.phase();
+        if let Phase::Idle { .. } = *phase {
+            *phase = Phase::Head { since: Instant::now() };
+        }
+    }
+
+    fn wrote(&self) {
+        if let Phase::Flushing { since, .. } = &mut *self.phase() {
+            *since = Instant::now();
+        }
+    }
+
+    fn flushed(&self) {
+        let mut phase = self.phase();
+        if let Phase::Flushing { .. } = *phase {
+            *phase = Phase::Idle { since: Instant::now() };
+        }
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket that reports what passes through it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    stream: TcpStream,
+    watch: Arc<Watch>,
+}
+
+impl Watched {
+    /// `stream`, reporting to `watch`.
+    pub fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
+        Self { stream, watch }
+    }
+
+    /// The socket.
+    pub fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.watch.received();
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if polled.is_ready() {
+            self.watch.wrote();
+        }
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        if polled.is_ready() {
+            self.watch.wrote();
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes the socket only when its own buffer is empty.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        if polled.is_ready() {
+            self.watch.flushed();
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        body: Duration::from_secs(30),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_its_limit() {
+        let active = Active::default();
+        let watch = Watch::new(active.clone());
+        let left = |watch: &Watch| watch.deadline(&LIMITS).map(|at| at - Instant::now());
+        let second = Duration::from_secs(1);
+        assert_eq!(left(&watch), Some(LIMITS.idle));
+
+        tokio::time::advance(second).await;
+        watch.received();
+        assert_eq!(left(&watch), Some(LIMITS.head));
+        tokio::time::advance(second).await;
+        watch.received();
+        assert_eq!(left(&watch), Some(Duration::from_secs(9)), "the limit is for the whole head");
+
+        watch.request_began();
+        watch.received();
+        watch.wrote();
+        watch.flushed();
+        assert_eq!((left(&watch), active.count()), (None, 1));
+
+        watch.answer_ended();
+        tokio::time::advance(second).await;
+        assert_eq!((left(&watch), active.count()), (Some(Duration::from_secs(74)), 1));
+        watch.wrote();
+        assert_eq!(left(&watch), Some(LIMITS.idle), "a slow reader that reads is not idle");
+
+        watch.flushed();
+        assert_eq!((watch.is_busy(), active.count()), (false, 0));
+        active.none().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_dropped_no_longer_counts() {
+        let active = Active::default();
+        let watch = Watch::new(active.clone());
+        watch.request_began();
+
+        drop(watch);
+
+        assert_eq!(active.count(), 0);
+    }
+}

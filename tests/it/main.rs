@@ -1,0 +1,5 @@
+//! Everything that needs sockets, one file a topic.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod server;
