@@ -102,13 +102,14 @@ pub async fn run_with<U: Upstream>(
 ) -> io::Result<Summary> {
     announce(&listener, &runtime)?;
     let drain = Drain::default();
-    let relay = Relay {
-        upstream: Arc::new(upstream),
+    let relay = Arc::new(Relay {
+        upstream,
         secrets: runtime.secrets.clone(),
         head_after: runtime.server.head_after,
         max_answer: runtime.server.max_answer,
+        status: server::error::status,
         drain: drain.clone(),
-    };
+    });
     let grace = runtime.server.grace;
     let cors = runtime.server.cors.clone();
     let paths = router(Arc::new(App { runtime, relay, limits }));

@@ -1,23 +1,39 @@
 //! Drives a schedule with an upstream: from a request to the body of its answer.
+//!
+//! A request is tried attempt by attempt until one really opens ([`peek`]); then its head and
+//! every byte read so far go out and the rest follows frame by frame ([`stream`]). A stream that
+//! has waited long enough gets its head early, and its body then owns the attempts ([`early`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secrets;
 use crate::openai::envelope::Envelope;
-use crate::route::Route;
+use crate::route::{ProgressMode, Route};
 use crate::upstream::Upstream;
 
+mod attempt;
 pub mod body;
+mod dispatch;
+mod early;
 pub mod failure;
+mod limits;
+mod observer;
 pub mod outcome;
+mod peek;
+mod sieve;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use body::Body;
 pub use failure::{Attempt, Failure};
 pub use outcome::Outcome;
+
+use observer::Observer;
 
 /// A request that is ready to be tried.
 #[derive(Debug)]
@@ -26,6 +42,8 @@ pub struct Request {
     pub id: Arc<str>,
     /// Who asked, for log lines.
     pub client: Arc<str>,
+    /// The path that was asked, for the access line.
+    pub path: Arc<str>,
     /// The route the client asked for.
     pub route: Arc<Route>,
     /// The body, read and checked.
@@ -35,15 +53,18 @@ pub struct Request {
 }
 
 /// Tries requests along their chains.
+#[derive(Debug)]
 pub struct Relay<U> {
     /// Sends the attempts.
-    pub upstream: Arc<U>,
+    pub upstream: U,
     /// Masks secrets in whatever a provider says.
     pub secrets: Secrets,
     /// How long a stream waits before its head goes out without an answer.
     pub head_after: Duration,
     /// The largest answer that is not streamed, in bytes.
     pub max_answer: usize,
+    /// The status that an outcome has, or would have, given the provider's own: for the log only.
+    pub status: fn(Outcome, Option<u16>) -> StatusCode,
     /// The end of the process.
     pub drain: Drain,
 }
@@ -51,7 +72,7 @@ pub struct Relay<U> {
 /// Tells requests that the process is about to end.
 #[derive(Debug, Clone, Default)]
 pub struct Drain {
-    /// Cancelled by the signal to stop: no wait and no retry is begun any more.
+    /// Cancelled by the signal to stop: no wait is begun any more, and those under way end.
     pub pauses: CancellationToken,
     /// Cancelled when the grace is over: streams end with the error event.
     pub streams: CancellationToken,
@@ -64,8 +85,22 @@ impl<U: Upstream> Relay<U> {
     /// provider, `x-backstop-route`, `-provider`, `-model`, `-attempts`), or those of an early head
     /// (`x-backstop-route`); `x-request-id` is the server's to add. Dropping the future or the
     /// response's body ends whatever is under way.
-    pub async fn respond(&self, request: Request) -> Result<Response<Body<U>>, Failure> {
-        let _ = request;
-        std::future::pending().await
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] if no candidate answered before a head had gone out.
+    pub async fn respond(self: &Arc<Self>, request: Request) -> Result<Response<Body<U>>, Failure> {
+        let observer = Observer::new(&request, self.secrets.clone(), self.status);
+        let progress = observer.progress();
+        let route = Arc::clone(&request.route);
+        let may_be_early = request.envelope.stream() && route.progress != ProgressMode::Off;
+        let mut attempts = Box::pin(dispatch::run(Arc::clone(self), request, observer));
+        if !may_be_early {
+            return attempts.await.map(body::answer);
+        }
+        match tokio::time::timeout(self.head_after, &mut attempts).await {
+            Ok(result) => result.map(body::answer),
+            Err(_) => Ok(early::head(&route, early::Early::new(attempts, progress))),
+        }
     }
 }

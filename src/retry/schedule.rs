@@ -215,10 +215,8 @@ impl Schedule {
                 continue;
             }
             let floor = seat.floor(now);
-            let (pause, gap) = match index > self.current {
-                true => (Duration::ZERO, Gap::None),
-                false => seat.lap_pause(draw),
-            };
+            let (pause, gap) =
+                if index > self.current { (Duration::ZERO, Gap::None) } else { seat.lap_pause(draw) };
             let wait = pause.max(floor);
             let gap = if floor > pause { Gap::RetryAfter } else { gap };
             let patient = alone || floor <= seat.patience();

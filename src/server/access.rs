@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub id: Arc<str>,
     /// The client's IP address.
     pub client: Arc<str>,
+    /// The path, without its query.
+    pub path: Arc<str>,
     relayed: Arc<AtomicBool>,
 }
 
@@ -32,7 +34,6 @@ pub(super) struct Line {
     /// Who asks.
     pub asked: Asked,
     method: Method,
-    path: String,
     began: Instant,
     written: bool,
 }
@@ -41,9 +42,8 @@ impl Line {
     /// A request whose head has just come in.
     pub fn begin(id: Arc<str>, client: Arc<str>, method: &Method, path: &str) -> Self {
         Self {
-            asked: Asked { id, client, relayed: Arc::default() },
+            asked: Asked { id, client, path: path.into(), relayed: Arc::default() },
             method: method.clone(),
-            path: path.to_owned(),
             began: Instant::now(),
             written: false,
         }
@@ -63,7 +63,7 @@ impl Line {
             request_id: &self.asked.id,
             client: &self.asked.client,
             method: self.method.as_str(),
-            path: &self.path,
+            path: &self.asked.path,
             outcome: outcome.as_str(),
             status,
             elapsed: self.began.elapsed(),

@@ -33,8 +33,14 @@ pub(super) async fn complete<U: Upstream>(
     }
     let name = Arc::clone(&route.name);
     asked.hand_over();
-    let request =
-        relay::Request { id: asked.id, client: asked.client, route, envelope, headers: head.headers };
+    let request = relay::Request {
+        id: asked.id,
+        client: asked.client,
+        path: asked.path,
+        route,
+        envelope,
+        headers: head.headers,
+    };
     match app.relay.respond(request).await {
         Ok(response) => Ok(response.map(Body::new)),
         Err(failure) => Err(ApiError::from_failure(&failure, name)),

@@ -23,7 +23,7 @@ pub struct App<U> {
     /// The snapshot of the configuration that requests are served by.
     pub runtime: Arc<Runtime>,
     /// Tries requests along their chains; also knows when the process is about to end.
-    pub relay: Relay<U>,
+    pub relay: Arc<Relay<U>>,
     /// How long clients may take.
     pub limits: Limits,
 }

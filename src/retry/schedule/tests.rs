@@ -308,7 +308,7 @@ proptest! {
         let deadline = route.policy.deadline;
         let mut draw = draws.iter().cycle();
         let mut draw = |range: DelayRange| {
-            range.min() + (range.max() - range.min()).mul_f64(*draw.next().expect("endless"))
+            range.min() + range.max().saturating_sub(range.min()).mul_f64(*draw.next().expect("endless"))
         };
         let mut schedule = Schedule::new(&route);
         let of = schedule.of();

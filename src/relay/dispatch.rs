@@ -1,0 +1,182 @@
+//! The loop: attempt, fault, verdict, step.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+
+use super::body::Answer;
+use super::limits::{Growth, Words};
+use super::observer::Observer;
+use super::{Failure, Outcome, Relay, Request, attempt};
+use crate::retry::classify;
+use crate::retry::schedule::{Schedule, Send, Step, Stop, StopReason};
+use crate::retry::{DelayRange, Fault, Verdict};
+use crate::upstream::Upstream;
+
+/// Tries `request` until a candidate answers or none is left.
+pub(super) async fn run<U: Upstream>(
+    relay: Arc<Relay<U>>,
+    request: Request,
+    mut observer: Observer,
+) -> Result<Answer<U::Body>, Failure> {
+    let drain = relay.drain.clone();
+    let opened = {
+        let attempts = drive(&relay, &request, &mut observer);
+        tokio::select! {
+            biased;
+            result = attempts => result,
+            () = drain.streams.cancelled() => Err(End::ShuttingDown),
+        }
+    };
+    match opened {
+        Ok(opened) => Ok(Answer::new(opened, &request, observer, drain.streams)),
+        Err(end) => {
+            let failure = end.failure(&request, &mut observer);
+            observer.failed_for_good(&failure);
+            Err(failure)
+        }
+    }
+}
+
+/// Why a request got no answer.
+enum End {
+    /// The schedule stopped; the fault that decides the outcome.
+    Stopped(Stop, Fault),
+    /// The process is about to end.
+    ShuttingDown,
+}
+
+async fn drive<U: Upstream>(
+    relay: &Relay<U>,
+    request: &Request,
+    observer: &mut Observer,
+) -> Result<attempt::Opened<U::Body>, End> {
+    let route = &request.route;
+    let candidates = route.chain.candidates();
+    let mut schedule = Schedule::new(route);
+    let mut generator: SmallRng = rand::make_rng();
+    let mut growth = vec![Growth::default(); candidates.len()];
+    let mut deciding = Deciding::default();
+    let mut step = schedule.first();
+    loop {
+        let send = match step {
+            Step::Send(send) => send,
+            Step::Stop(stop) => return Err(End::Stopped(stop, deciding.fault())),
+        };
+        wait(relay, &send, schedule.of(), observer).await?;
+        let candidate = &candidates[send.candidate];
+        observer.sending(&send, schedule.of(), candidate);
+        let until = observer.started() + send.until;
+        let limits = growth[send.candidate].limits(&candidate.timeouts, request.envelope.stream(), until);
+        let fault = match attempt::run(relay, request, candidate, limits, observer).await {
+            Ok(opened) => {
+                observer.answered();
+                return Ok(opened);
+            }
+            Err(fault) => observer.failed(fault),
+        };
+        if schedule.alone() {
+            growth[send.candidate].after(&fault);
+        }
+        let verdict = classify::verdict(&fault, &candidate.policy.on);
+        deciding.note(fault, verdict);
+        let mut draw = |range: DelayRange| generator.random_range(range.min()..=range.max());
+        step = schedule.after(verdict, observer.elapsed(), &mut draw);
+    }
+}
+
+/// Sleeps before an attempt; the signal to stop ends the wait and the request.
+async fn wait<U>(relay: &Relay<U>, send: &Send, of: u32, observer: &mut Observer) -> Result<(), End> {
+    if send.wait.is_zero() {
+        return Ok(());
+    }
+    observer.waiting(send, of);
+    tokio::select! {
+        biased;
+        () = relay.drain.pauses.cancelled() => Err(End::ShuttingDown),
+        () = tokio::time::sleep(send.wait) => Ok(()),
+    }
+}
+
+/// Finds the fault that names the outcome: the last one that could be retried, else the first
+/// permanent one.
+#[derive(Default)]
+struct Deciding {
+    retryable: Option<Fault>,
+    permanent: Option<Fault>,
+}
+
+impl Deciding {
+    fn note(&mut self, fault: Fault, verdict: Verdict) {
+        match verdict {
+            Verdict::Retry { .. } | Verdict::Next { .. } => self.retryable = Some(fault),
+            Verdict::Drop => {
+                self.permanent.get_or_insert(fault);
+            }
+            Verdict::Reject => {
+                self.retryable = None;
+                self.permanent = Some(fault);
+            }
+        }
+    }
+
+    fn fault(self) -> Fault {
+        self.retryable.or(self.permanent).expect("a schedule stops after a failed attempt only")
+    }
+}
+
+impl End {
+    fn failure(self, request: &Request, observer: &mut Observer) -> Failure {
+        let route = &request.route.name;
+        let trail = observer.take_trail();
+        let attempts = match trail.len() {
+            1 => "1 attempt".to_owned(),
+            count => format!("{count} attempts"),
+        };
+        let (stop, fault) = match self {
+            Self::Stopped(stop, fault) => (stop, fault),
+            Self::ShuttingDown => {
+                return Failure {
+                    outcome: Outcome::ShuttingDown,
+                    message: format!(
+                        "Backstop is shutting down; `{route}` had no answer after {attempts}: ask again in a moment"
+                    ),
+                    retry_after: Some(std::time::Duration::from_secs(1)),
+                    provider_status: None,
+                    trail,
+                };
+            }
+        };
+        let retry_after = stop.retry_after.or(fault.retry_after);
+        let why = match stop.reason {
+            StopReason::Rejected => "the request was refused",
+            StopReason::NoCandidateLeft => "no model of the route can answer it",
+            StopReason::AttemptsExhausted => "the schedule is used up",
+            StopReason::Deadline => "the next attempt would pass the deadline",
+        };
+        let hint = retry_after.map(|after| format!("; try again in {}", Words(after))).unwrap_or_default();
+        Failure {
+            outcome: Outcome::Failed(fault.class),
+            message: format!(
+                "`{route}` got no answer after {attempts} in {} ({why}), {}: {fault}{hint}",
+                Words(observer.elapsed()),
+                which(&fault, &trail),
+            ),
+            retry_after,
+            provider_status: fault.status,
+            trail,
+        }
+    }
+}
+
+/// Names the candidate whose fault decided.
+fn which(fault: &Fault, trail: &[super::Attempt]) -> String {
+    let is_it =
+        |attempt: &&super::Attempt| attempt.reason == fault.reason && attempt.code == fault.class.as_str();
+    trail
+        .iter()
+        .rev()
+        .find(is_it)
+        .map_or_else(String::new, |attempt| format!("{}/{}", attempt.provider, attempt.model))
+}

@@ -1,0 +1,242 @@
+//! Sees everything that happens to a request: log lines, the trail and the shown progress all
+//! hang on it, and there is no second place that counts.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::limits::Words;
+use super::{Attempt, Failure, Outcome, Request};
+use crate::config::Secrets;
+use crate::retry::Fault;
+use crate::retry::schedule::{Gap, Send};
+use crate::route::Candidate;
+use crate::telemetry::{self, Access};
+
+/// Watches one request; records `client_gone` if it is dropped before the end.
+pub(super) struct Observer {
+    id: Arc<str>,
+    client: Arc<str>,
+    path: Arc<str>,
+    route: Arc<str>,
+    secrets: Secrets,
+    status: fn(Outcome, Option<u16>) -> StatusCode,
+    provider_status: Option<u16>,
+    started: Instant,
+    of: u32,
+    sent: u32,
+    provider: Option<Arc<str>>,
+    model: Option<Arc<str>>,
+    waited: Duration,
+    trail: Vec<Attempt>,
+    progress: Progress,
+    warned: bool,
+    ended: bool,
+}
+
+/// The newest thing worth showing to a client that waits.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<Mutex<String>>);
+
+impl Progress {
+    fn set(&self, text: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// The text, one line.
+    pub(super) fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Observer {
+    pub(super) fn new(
+        request: &Request,
+        secrets: Secrets,
+        status: fn(Outcome, Option<u16>) -> StatusCode,
+    ) -> Self {
+        Self {
+            id: Arc::clone(&request.id),
+            client: Arc::clone(&request.client),
+            path: Arc::clone(&request.path),
+            route: Arc::clone(&request.route.name),
+            secrets,
+            status,
+            provider_status: None,
+            started: Instant::now(),
+            of: 0,
+            sent: 0,
+            provider: None,
+            model: None,
+            waited: Duration::ZERO,
+            trail: Vec::new(),
+            progress: Progress::default(),
+            warned: false,
+            ended: false,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    pub(super) fn trail(&self) -> &[Attempt] {
+        &self.trail
+    }
+
+    pub(super) fn take_trail(&mut self) -> Vec<Attempt> {
+        std::mem::take(&mut self.trail)
+    }
+
+    /// Time since the request began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// `provider/model` of the latest attempt.
+    pub(super) fn candidate(&self) -> String {
+        let name = |part: &Option<Arc<str>>| part.clone().unwrap_or_default();
+        format!("{}/{}", name(&self.provider), name(&self.model))
+    }
+
+    /// A wait of `send.wait` begins.
+    pub(super) fn waiting(&mut self, send: &Send, of: u32) {
+        let wait = Words(send.wait);
+        let sent = send.number - 1;
+        let text = match send.gap {
+            Gap::Burst { completed, of: bursts } => format!(
+                "Burst {completed}/{bursts} completed ({sent}/{of} attempts). Waiting {wait} before next burst"
+            ),
+            Gap::Cycle { completed, of: cycles } => format!(
+                "Cycle {completed}/{cycles} completed ({sent}/{of} attempts). Waiting {wait} before next cycle"
+            ),
+            Gap::Lap => {
+                format!("Every model was tried ({sent}/{of} attempts). Waiting {wait} before the next round")
+            }
+            Gap::RetryAfter => {
+                format!(
+                    "The provider asks to wait ({sent}/{of} attempts). Waiting {wait} before next attempt"
+                )
+            }
+            Gap::Attempt | Gap::None => {
+                format!("Attempt {sent}/{of} failed. Waiting {wait} before next attempt")
+            }
+        };
+        tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.client, self.route);
+        self.progress.set(text);
+    }
+
+    /// Attempt number `send.number` of `of` goes out to `candidate`.
+    pub(super) fn sending(&mut self, send: &Send, of: u32, candidate: &Candidate) {
+        self.sent = send.number;
+        self.of = of;
+        self.waited = send.wait;
+        self.provider = Some(Arc::clone(&candidate.provider_name));
+        self.model = Some(Arc::clone(&candidate.model));
+        self.progress.set(format!("Attempt {}/{of} in progress…", send.number));
+    }
+
+    /// The attempt under way failed; gives the fault back with every secret masked.
+    pub(super) fn failed(&mut self, mut fault: Fault) -> Fault {
+        fault.reason = self.mask(&fault.reason);
+        tracing::info!(
+            request_id = %self.id,
+            "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, self.model(), self.sent, self.of,
+        );
+        self.trail.push(Attempt {
+            number: self.sent,
+            provider: self.provider.clone().unwrap_or_default(),
+            model: self.model.clone().unwrap_or_default(),
+            phase: fault.phase.as_str(),
+            code: fault.class.as_str(),
+            status: fault.status,
+            reason: fault.reason.clone(),
+            waited: (self.waited.as_secs_f64() * 1000.0).round() / 1000.0,
+        });
+        fault
+    }
+
+    /// The attempt under way has opened.
+    pub(super) fn answered(&mut self) {
+        tracing::info!(
+            request_id = %self.id,
+            "{}:{} - Attempt {}/{} ({}): SUCCESS",
+            self.client, self.model(), self.sent, self.of, Clock(self.elapsed()),
+        );
+    }
+
+    /// The provider sent something that is no event; said once a stream.
+    pub(super) fn dropped_event(&mut self) {
+        if !self.warned {
+            self.warned = true;
+            tracing::warn!(
+                request_id = %self.id,
+                "{}:{} - dropped an event that is not JSON", self.client, self.candidate(),
+            );
+        }
+    }
+
+    /// The number of the latest attempt.
+    pub(super) fn attempts(&self) -> u32 {
+        self.sent
+    }
+
+    /// `text` without secrets.
+    pub(super) fn mask(&self, text: &str) -> String {
+        self.secrets.mask(text).into_owned()
+    }
+
+    /// No attempt follows, and none was answered.
+    pub(super) fn failed_for_good(&mut self, failure: &Failure) {
+        self.provider_status = failure.provider_status;
+        self.ended(failure.outcome);
+    }
+
+    /// The request is over; only the first call counts.
+    pub(super) fn ended(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        telemetry::access(&Access {
+            request_id: &self.id,
+            client: &self.client,
+            method: "POST",
+            path: &self.path,
+            route: Some(&self.route),
+            outcome: outcome.as_str(),
+            status: (self.status)(outcome, self.provider_status).as_u16(),
+            attempts: Some(self.sent),
+            provider: self.provider.as_deref(),
+            model: self.model.as_deref(),
+            elapsed: self.elapsed(),
+        });
+    }
+
+    fn model(&self) -> &str {
+        self.model.as_deref().unwrap_or_default()
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        let outcome = if std::thread::panicking() { Outcome::Internal } else { Outcome::ClientGone };
+        self.ended(outcome);
+    }
+}
+
+/// Minutes and seconds, as the retry pipe logged them: `0m27s`.
+struct Clock(Duration);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        write!(f, "{}m{:02}s", seconds / 60, seconds % 60)
+    }
+}

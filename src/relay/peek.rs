@@ -1,0 +1,233 @@
+//! Reads an answer until it has really opened. Nothing has gone out yet, so whatever goes wrong
+//! here is a failed attempt, whatever the HTTP status said.
+
+use std::collections::VecDeque;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use super::Request;
+use super::limits::Limits;
+use super::observer::Observer;
+use super::sieve::{End, Sieve};
+use super::stream::{LINGER, Opening};
+use crate::openai::completion::{self, Flaw};
+use crate::retry::{Class, Fault, Phase, classify};
+
+/// The most that is kept of a stream that does not open.
+const MAX_PRELUDE: usize = 8 * 1024 * 1024;
+
+/// Reads a whole answer and checks it. Each silence in it is held to the `first_token` limit.
+pub(super) async fn whole<B>(
+    body: B,
+    headers: &HeaderMap,
+    most: usize,
+    limits: Limits,
+) -> Result<Bytes, Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    let answer = read_whole(body, BytesMut::new(), most, limits).await?;
+    check(&answer, headers)?;
+    Ok(answer)
+}
+
+/// Reads the beginning of a streamed answer, until an event carries payload.
+pub(super) async fn stream<B>(
+    body: B,
+    headers: &HeaderMap,
+    request: &Request,
+    most: usize,
+    limits: Limits,
+    observer: &mut Observer,
+) -> Result<Opening<B>, Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    let mut body = body;
+    let (form, prelude) = limits.within(Phase::FirstToken, sniff(&mut body)).await?;
+    match form {
+        Form::Events => {
+            limits.within(Phase::FirstToken, events(body, prelude, headers, limits, observer)).await
+        }
+        Form::Json => {
+            let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
+            check(&answer, headers)?;
+            let events = completion::as_events(&answer, request.envelope.include_usage())
+                .map_err(|_| Fault::new(Class::Broken, Phase::FirstToken, NOT_A_COMPLETION))?;
+            Ok(Opening::whole(events, limits.idle))
+        }
+        Form::Empty => Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body")),
+        Form::Neither => {
+            let reason = "an answer that is neither an event stream nor JSON by its first bytes";
+            Err(Fault::new(Class::Broken, Phase::FirstToken, reason))
+        }
+    }
+}
+
+const NOT_A_COMPLETION: &str = "JSON without `choices`";
+
+fn check(answer: &[u8], headers: &HeaderMap) -> Result<(), Fault> {
+    let broken = |reason| Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+    if answer.iter().all(u8::is_ascii_whitespace) {
+        return Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body"));
+    }
+    match completion::inspect(answer) {
+        Ok(completion) if completion.empty => {
+            Err(Fault::new(Class::Empty, Phase::FirstToken, "an answer with nothing in it"))
+        }
+        Ok(_) => Ok(()),
+        Err(Flaw::Error) => Err(classify::error_body(headers, answer, Phase::FirstToken, SystemTime::now())),
+        Err(Flaw::NoChoices) => broken(NOT_A_COMPLETION),
+        Err(Flaw::NotJson) => broken("an answer that is not JSON"),
+    }
+}
+
+async fn read_whole<B>(mut body: B, start: BytesMut, most: usize, limits: Limits) -> Result<Bytes, Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    let mut first: Option<Bytes> = None;
+    let mut read = start;
+    while let Some(data) = limits.within(Phase::FirstToken, next_data(&mut body)).await? {
+        if read.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
+            let reason = format!("an answer larger than `max_answer`: {most} bytes");
+            return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+        }
+        if read.is_empty() && first.is_none() {
+            first = Some(data);
+            continue;
+        }
+        if let Some(first) = first.take() {
+            read.extend_from_slice(&first);
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(first.unwrap_or_else(|| read.freeze()))
+}
+
+/// The next bytes of a body, or nothing at its end.
+async fn next_data<B>(body: &mut B) -> Result<Option<Bytes>, Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+enum Form {
+    Events,
+    Json,
+    Empty,
+    Neither,
+}
+
+/// Tells by its first bytes what a body is; labels lie.
+async fn sniff<B>(body: &mut B) -> Result<(Form, Bytes), Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    let mut read = Bytes::new();
+    loop {
+        let Some(data) = next_data(body).await? else {
+            let blank = read.iter().all(u8::is_ascii_whitespace);
+            return Ok((if blank { Form::Empty } else { Form::Neither }, read));
+        };
+        read = if read.is_empty() { data } else { [read, data].concat().into() };
+        if let Some(form) = form_of(&read) {
+            return Ok((form, read));
+        }
+        if read.len() > MAX_PRELUDE {
+            return Ok((Form::Neither, read));
+        }
+    }
+}
+
+/// The form of a body that begins with `bytes`, or nothing while more of it is needed.
+fn form_of(bytes: &[u8]) -> Option<Form> {
+    const FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+    const BOM: &[u8] = b"\xef\xbb\xbf";
+    if bytes.len() < BOM.len() && BOM.starts_with(bytes) {
+        return None;
+    }
+    let text = bytes.strip_prefix(BOM).unwrap_or(bytes).trim_ascii_start();
+    match text.first()? {
+        b'{' | b'[' => Some(Form::Json),
+        _ if FIELDS.iter().any(|field| text.starts_with(field)) => Some(Form::Events),
+        _ if FIELDS.iter().any(|field| field.starts_with(text)) => None,
+        _ => Some(Form::Neither),
+    }
+}
+
+async fn events<B>(
+    mut body: B,
+    prelude: Bytes,
+    headers: &HeaderMap,
+    limits: Limits,
+    observer: &mut Observer,
+) -> Result<Opening<B>, Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    let mut sieve = Sieve::default();
+    let mut pieces = VecDeque::new();
+    let mut end = sieve.push(prelude, &mut pieces);
+    loop {
+        if sieve.dropped() {
+            observer.dropped_event();
+        }
+        if sieve.opened() {
+            return Ok(Opening { pieces, sieve, end, body: Some(body), idle: limits.idle });
+        }
+        match end {
+            Some(End::Error(data)) => {
+                return Err(classify::error_body(headers, &data, Phase::FirstToken, SystemTime::now()));
+            }
+            Some(End::Done) => return concluded(pieces, sieve, limits),
+            Some(End::TooLong) => {
+                let reason = "an event of more than 8 MB";
+                return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+            }
+            None => {}
+        }
+        if sieve.passed() > MAX_PRELUDE {
+            let reason = "8 MB of events without payload";
+            return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+        }
+        let next = next_data(&mut body);
+        let data = if sieve.finished() {
+            // What follows a finish reason is short: a usage chunk, `[DONE]`.
+            tokio::time::timeout(LINGER, next).await.unwrap_or(Ok(None))
+        } else {
+            next.await
+        };
+        end = match data {
+            Ok(Some(data)) => sieve.push(data, &mut pieces),
+            Ok(None) => Some(sieve.finish(&mut pieces).unwrap_or(End::Done)),
+            Err(_) if sieve.finished() => Some(End::Done),
+            Err(fault) => return Err(fault),
+        };
+    }
+}
+
+/// A stream that ended before any payload: an answer only if its tokens were counted.
+fn concluded<B>(mut pieces: VecDeque<Bytes>, mut sieve: Sieve, limits: Limits) -> Result<Opening<B>, Fault> {
+    if sieve.counted_tokens() {
+        sieve.close(&mut pieces);
+        return Ok(Opening { pieces, sieve, end: Some(End::Done), body: None, idle: limits.idle });
+    }
+    if sieve.dropped() && !sieve.finished() {
+        let reason = "a stream without one event that is JSON";
+        return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+    }
+    Err(Fault::new(Class::Empty, Phase::FirstToken, "a stream with nothing in it"))
+}
