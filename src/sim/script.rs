@@ -1,0 +1,270 @@
+//! Which act meets which request, and a small language to say so.
+//!
+//! `429x12,hang,200` reads: twelve times 429, then a request that is never answered, then good
+//! answers for ever. The words are those of [`Word`].
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::act::{Act, Finish};
+use super::{Request, answer};
+
+/// Which act meets which request.
+#[derive(Debug)]
+#[must_use]
+pub struct Script {
+    source: Source,
+    catalogue: Act,
+}
+
+enum Source {
+    Sequence { acts: Vec<Act>, played: AtomicUsize, repeat_last: bool },
+    By(Box<dyn Fn(&Request) -> Act + Send + Sync>),
+    ByModel(Vec<(String, Script)>),
+}
+
+impl Script {
+    fn new(source: Source) -> Self {
+        Self { source, catalogue: Act::answer("").json(answer::models(["sim"])) }
+    }
+
+    /// Always the same.
+    pub fn always(act: Act) -> Self {
+        Self::sequence([act])
+    }
+
+    /// One act after the other; the last one repeats.
+    pub fn sequence(acts: impl IntoIterator<Item = Act>) -> Self {
+        let acts = acts.into_iter().collect();
+        Self::new(Source::Sequence { acts, played: AtomicUsize::new(0), repeat_last: true })
+    }
+
+    /// One act after the other, and no request more.
+    pub fn exactly(acts: impl IntoIterator<Item = Act>) -> Self {
+        let acts = acts.into_iter().collect();
+        Self::new(Source::Sequence { acts, played: AtomicUsize::new(0), repeat_last: false })
+    }
+
+    /// Whatever `choose` makes of the request.
+    pub fn by(choose: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Self {
+        Self::new(Source::By(Box::new(choose)))
+    }
+
+    /// A script for each model; a request for another model is unexpected.
+    pub fn by_model<N: Into<String>, S: Into<Script>>(scripts: impl IntoIterator<Item = (N, S)>) -> Self {
+        let scripts = scripts.into_iter().map(|(name, script)| (name.into(), script.into()));
+        Self::new(Source::ByModel(scripts.collect()))
+    }
+
+    /// Lists these models at `/models`.
+    pub fn models<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let list = answer::models(names);
+        self.on_models(Act::answer("").json(list))
+    }
+
+    /// Meets requests for the list of models like this.
+    pub fn on_models(self, catalogue: Act) -> Self {
+        Self { catalogue, ..self }
+    }
+
+    pub(super) fn catalogue(&self) -> &Act {
+        &self.catalogue
+    }
+
+    /// The act that meets `request`, or nothing if it was not expected.
+    pub(super) fn next(&self, request: &Request) -> Option<Act> {
+        match &self.source {
+            Source::Sequence { acts, played, repeat_last } => {
+                let index = played.fetch_add(1, Ordering::Relaxed);
+                acts.get(index).or_else(|| acts.last().filter(|_| *repeat_last)).cloned()
+            }
+            Source::By(choose) => Some(choose(request)),
+            Source::ByModel(scripts) => {
+                let model = request.model();
+                scripts.iter().find(|(name, _)| *name == model)?.1.next(request)
+            }
+        }
+    }
+
+    /// How many acts of sequences have not been played.
+    pub(super) fn leftover(&self) -> usize {
+        match &self.source {
+            Source::Sequence { acts, played, .. } => {
+                acts.len().saturating_sub(played.load(Ordering::Relaxed))
+            }
+            Source::By(_) => 0,
+            Source::ByModel(scripts) => scripts.iter().map(|(_, script)| script.leftover()).sum(),
+        }
+    }
+}
+
+impl From<Act> for Script {
+    fn from(act: Act) -> Self {
+        Self::always(act)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence { acts, played, .. } => {
+                write!(f, "Sequence({} of {})", played.load(Ordering::Relaxed), acts.len())
+            }
+            Self::By(_) => f.write_str("By"),
+            Self::ByModel(scripts) => f.debug_list().entries(scripts.iter().map(|(name, _)| name)).finish(),
+        }
+    }
+}
+
+/// A word of the small language; each may be followed by `xN` to stand N times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// `429`, or `429:2` with a Retry-After of two seconds; `200` is an answer.
+    Status(u16, Option<u32>),
+    /// `hang`: no head.
+    Hang,
+    /// `silent`: a head and no more.
+    Silent,
+    /// `reset`: a reset in place of a head.
+    Reset,
+    /// `close`: the end of the connection in place of a head.
+    Close,
+    /// `empty`: an answer with nothing in it.
+    Empty,
+    /// `error`: status 200 and an error object.
+    Error,
+    /// `cut`: a stream that ends in the middle.
+    Cut,
+    /// `stall`: a stream that falls silent in the middle.
+    Stall,
+}
+
+const PLAIN: [(&str, Word); 8] = [
+    ("hang", Word::Hang),
+    ("silent", Word::Silent),
+    ("reset", Word::Reset),
+    ("close", Word::Close),
+    ("empty", Word::Empty),
+    ("error", Word::Error),
+    ("cut", Word::Cut),
+    ("stall", Word::Stall),
+];
+
+/// The most times one word can stand.
+const MOST: usize = 10_000;
+
+impl Word {
+    /// The act it stands for; `good` is the answer.
+    pub fn act(self, good: &Act) -> Act {
+        match self {
+            Self::Status(200, _) => good.clone(),
+            Self::Status(status, None) => Act::status(status),
+            Self::Status(status, Some(seconds)) => Act::status(status).retry_after(seconds.to_string()),
+            Self::Hang => Act::hang(),
+            Self::Silent => Act::hang_after_head(),
+            Self::Reset => Act::reset(),
+            Self::Close => Act::close(),
+            Self::Empty => Act::answer(""),
+            Self::Error => Act::status(429).with_status(200),
+            Self::Cut => good.clone().cut_after(3).then(Finish::Eof),
+            Self::Stall => good.clone().cut_after(3).then(Finish::Stall),
+        }
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status, None) => write!(f, "{status}"),
+            Self::Status(status, Some(seconds)) => write!(f, "{status}:{seconds}"),
+            plain => f.write_str(PLAIN.iter().find(|(_, word)| word == plain).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+/// A text that is no script.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown act: `{0}`\nhint: write a status (`429`, `429:2` with a Retry-After), or one of {known}, each with `xN` to repeat it", known = known())]
+pub struct UnknownAct(String);
+
+fn known() -> String {
+    PLAIN.map(|(name, _)| format!("`{name}`")).join(", ")
+}
+
+impl FromStr for Word {
+    type Err = UnknownAct;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAct> {
+        if let Some((_, word)) = PLAIN.iter().find(|(name, _)| *name == text) {
+            return Ok(*word);
+        }
+        let unknown = || UnknownAct(text.to_owned());
+        let (status, seconds) = match text.split_once(':') {
+            Some((status, seconds)) => (status, Some(seconds.parse().map_err(|_| unknown())?)),
+            None => (text, None),
+        };
+        let status = status.parse().ok().filter(|status| (100..1000).contains(status)).ok_or_else(unknown)?;
+        Ok(Self::Status(status, seconds))
+    }
+}
+
+/// Reads a script; `good` is what `200` stands for. The last act repeats.
+pub fn parse(text: &str, good: &Act) -> Result<Script, UnknownAct> {
+    Ok(Script::sequence(words(text)?.into_iter().map(|word| word.act(good))))
+}
+
+fn words(text: &str) -> Result<Vec<Word>, UnknownAct> {
+    let mut words = Vec::new();
+    for item in text.split(',').map(str::trim) {
+        let repeated = item.rsplit_once('x').and_then(|(word, times)| Some((word, times.parse().ok()?)));
+        let (word, times) = repeated.unwrap_or((item, 1));
+        if times > MOST {
+            return Err(UnknownAct(item.to_owned()));
+        }
+        words.extend(std::iter::repeat_n(word.parse::<Word>()?, times));
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn word() -> impl Strategy<Value = Word> {
+        prop_oneof![
+            (100u16..1000, any::<Option<u32>>()).prop_map(|(status, after)| Word::Status(status, after)),
+            prop::sample::select(&PLAIN[..]).prop_map(|(_, word)| word),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn reads_back_what_it_writes(items in prop::collection::vec((word(), 1usize..5), 1..8)) {
+            let text = items.iter().map(|(word, times)| format!("{word}x{times}")).collect::<Vec<_>>().join(", ");
+            let expected: Vec<Word> =
+                items.iter().flat_map(|(word, times)| std::iter::repeat_n(*word, *times)).collect();
+
+            prop_assert_eq!(words(&text), Ok(expected));
+        }
+
+        #[test]
+        fn never_panics(text in "[0-9a-z:x, ]*|\\PC*") {
+            let _ = words(&text);
+        }
+    }
+
+    #[test]
+    fn says_what_can_be_written() {
+        let error = parse("429,hng", &Act::echo()).unwrap_err().to_string();
+
+        assert!(error.starts_with("unknown act: `hng`\nhint: write a status"), "{error}");
+        assert!(error.contains("`hang`, `silent`"), "{error}");
+        assert!(words("200x10001").is_err());
+        assert!(words("").is_err());
+    }
+}
