@@ -1,5 +1,6 @@
-//! Everything that needs sockets, one file a topic.
+//! Backstop from outside: real sockets, simulated providers, one file a topic.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod server;
+mod support;

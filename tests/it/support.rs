@@ -1,0 +1,22 @@
+//! What the tests of every topic share.
+
+pub mod client;
+
+pub use client::{Call, Connection, End};
+
+use std::future::Future;
+use std::time::Duration;
+
+/// How long a test waits for what must come; far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What `future` gives; panics with the name of `what` is missing if it does not come.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("no {what} within {PATIENCE:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
