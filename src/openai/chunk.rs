@@ -17,6 +17,8 @@ pub struct Facts {
     pub payload: bool,
     /// The finish reason; of several choices the most telling one.
     pub finish: Option<Finish>,
+    /// How many choices have a finish reason.
+    pub finishes: u32,
     /// An `error` member that is not null, at the top or in a choice.
     pub error: bool,
     /// `usage.completion_tokens`; 0 where there is none.
@@ -112,6 +114,11 @@ fn read(data: &[u8]) -> Result<Facts, NotJson> {
 }
 
 impl Facts {
+    fn finish_with(&mut self, finish: Finish) {
+        self.finish = self.finish.max(Some(finish));
+        self.finishes += 1;
+    }
+
     fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
         let name = key.name();
         match (&*name, cursor.kind()) {
@@ -156,17 +163,17 @@ impl Facts {
                 Ok(())
             }
             (b"finish_reason", Kind::String) => {
-                self.finish = self.finish.max(match &*unescape(cursor.string()?) {
+                match &*unescape(cursor.string()?) {
                     // Some providers write this for null.
-                    b"" => None,
-                    b"stop" => Some(Finish::Stop),
-                    b"error" => Some(Finish::Error),
-                    _ => Some(Finish::Other),
-                });
+                    b"" => {}
+                    b"stop" => self.finish_with(Finish::Stop),
+                    b"error" => self.finish_with(Finish::Error),
+                    _ => self.finish_with(Finish::Other),
+                }
                 Ok(())
             }
             (b"finish_reason", _) => {
-                self.finish = self.finish.max(Some(Finish::Other));
+                self.finish_with(Finish::Other);
                 Ok(())
             }
             (b"error", _) => {

@@ -21,6 +21,7 @@ pub struct Envelope {
     model_range: Range<usize>,
     stream: bool,
     include_usage: bool,
+    choices: u32,
 }
 
 /// Why a body is no chat request.
@@ -50,7 +51,7 @@ impl Envelope {
         cursor
             .members(|cursor, key| members.read(cursor, key))
             .map_err(|Unbalanced| wrong(&body, cursor.offset(), None, "the body is not valid JSON"))?;
-        let Members { model, stream, include_usage, second } = members;
+        let Members { model, stream, include_usage, choices, second } = members;
         if let Some((name, offset)) = second {
             return Err(wrong(&body, offset, Some(name), &format!("there is a second `{name}`")));
         }
@@ -69,7 +70,7 @@ impl Envelope {
                 .map_err(|_| wrong(&body, range.start, Some("stream"), "`stream` must be `true` or `false`"))?
                 .unwrap_or_default(),
         };
-        Ok(Self { body, model, model_range, stream, include_usage })
+        Ok(Self { body, model, model_range, stream, include_usage, choices: choices.unwrap_or(1).max(1) })
     }
 
     /// The model the client asks for, unescaped.
@@ -85,6 +86,11 @@ impl Envelope {
     /// Whether the client asks for the usage at the end of a stream.
     pub fn include_usage(&self) -> bool {
         self.include_usage
+    }
+
+    /// How many choices the client asks for: its `n`, or 1.
+    pub fn choices(&self) -> u32 {
+        self.choices
     }
 
     /// The body for a candidate, in slices: the client's bytes but for the value of `model` and
@@ -186,6 +192,7 @@ struct Members {
     model: Option<Range<usize>>,
     stream: Option<Range<usize>>,
     include_usage: bool,
+    choices: Option<u32>,
     /// The first member that is there twice, and where its second key stands.
     second: Option<(&'static str, usize)>,
 }
@@ -202,6 +209,10 @@ impl Members {
                     }
                     Ok(())
                 });
+            }
+            b"n" => {
+                self.choices = str::from_utf8(cursor.text()?).ok().and_then(|text| text.parse().ok());
+                return Ok(());
             }
             _ => return Ok(()),
         };

@@ -1,5 +1,6 @@
 //! One attempt: send, look at the head, open the answer.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -25,7 +26,8 @@ const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Opened<B> {
     /// The provider's headers that a client may see.
     pub(super) headers: HeaderMap,
-    pub(super) candidate: Candidate,
+    pub(super) provider: Arc<str>,
+    pub(super) model: Arc<str>,
     pub(super) content: Content<B>,
 }
 
@@ -64,7 +66,12 @@ pub(super) async fn run<U: Upstream>(
     } else {
         Content::Whole(peek::whole(body, &head.headers, relay.max_answer, limits).await?)
     };
-    Ok(Opened { headers: headers::inbound(&head.headers), candidate: candidate.clone(), content })
+    Ok(Opened {
+        headers: headers::inbound(&head.headers),
+        provider: Arc::clone(&candidate.provider_name),
+        model: Arc::clone(&candidate.model),
+        content,
+    })
 }
 
 /// As much of an error body as comes soon.

@@ -55,10 +55,10 @@ where
         observer: Observer,
         drain: CancellationToken,
     ) -> Self {
-        let attempt::Opened { mut headers, candidate, content } = opened;
+        let attempt::Opened { mut headers, provider, model, content } = opened;
         insert(&mut headers, "x-backstop-route", &request.route.name);
-        insert(&mut headers, "x-backstop-provider", &candidate.provider_name);
-        insert(&mut headers, "x-backstop-model", &candidate.model);
+        insert(&mut headers, "x-backstop-provider", &provider);
+        insert(&mut headers, "x-backstop-model", &model);
         headers.insert("x-backstop-attempts", observer.attempts().into());
         match &content {
             attempt::Content::Stream(_) => {

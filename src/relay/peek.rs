@@ -51,7 +51,9 @@ where
     let (form, prelude) = limits.within(Phase::FirstToken, sniff(&mut body)).await?;
     match form {
         Form::Events => {
-            limits.within(Phase::FirstToken, events(body, prelude, headers, limits, observer)).await
+            let sieve = Sieve::new(request.envelope.choices());
+            let opening = events(body, prelude, sieve, headers, limits, observer);
+            limits.within(Phase::FirstToken, opening).await
         }
         Form::Json => {
             let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
@@ -171,6 +173,7 @@ fn form_of(bytes: &[u8]) -> Option<Form> {
 async fn events<B>(
     mut body: B,
     prelude: Bytes,
+    mut sieve: Sieve,
     headers: &HeaderMap,
     limits: Limits,
     observer: &mut Observer,
@@ -178,7 +181,6 @@ async fn events<B>(
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    let mut sieve = Sieve::default();
     let mut pieces = VecDeque::new();
     let mut end = sieve.push(prelude, &mut pieces);
     loop {

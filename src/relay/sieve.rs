@@ -23,6 +23,9 @@ const MAX_EVENT: usize = 8 * 1024 * 1024;
 pub(super) struct Sieve {
     splitter: EventSplitter,
     payload: bool,
+    /// How many choices the client asked for, and how many have a finish reason.
+    choices: u32,
+    finishes: u32,
     finish: Option<Finish>,
     tokens: bool,
     done: bool,
@@ -42,6 +45,11 @@ pub(super) enum End {
 }
 
 impl Sieve {
+    /// The sieve of a stream with this many choices.
+    pub(super) fn new(choices: u32) -> Self {
+        Self { choices, ..Self::default() }
+    }
+
     /// The sieve of a stream whose `[DONE]` has gone by.
     pub(super) fn done() -> Self {
         Self { done: true, ..Self::default() }
@@ -72,9 +80,9 @@ impl Sieve {
         self.payload || matches!(self.finish, Some(Finish::Other))
     }
 
-    /// Whether a finish reason went by, after which every ending is clean.
+    /// Whether every choice has a finish reason, after which every ending is clean.
     pub(super) fn finished(&self) -> bool {
-        self.finish.is_some()
+        self.finishes > 0 && self.finishes >= self.choices
     }
 
     /// Whether a usage counted completion tokens.
@@ -155,9 +163,8 @@ impl Sieve {
         }
         self.payload |= facts.payload;
         self.tokens |= facts.completion_tokens > 0;
-        if let Some(finish) = facts.finish {
-            self.finish = Some(finish);
-        }
+        self.finishes += facts.finishes;
+        self.finish = self.finish.max(facts.finish);
         if facts.foreign { Judgement::Replace(without_foreign(event, &data)) } else { Judgement::Pass }
     }
 }

@@ -252,13 +252,15 @@ fn reference(value: &Value) -> Facts {
         }
         facts.payload |= choice["text"].as_str().is_some_and(|text| !text.is_empty());
         facts.error |= !choice["error"].is_null();
-        facts.finish = facts.finish.max(match &choice["finish_reason"] {
+        let finish = match &choice["finish_reason"] {
             Value::Null => None,
             Value::String(reason) if reason.is_empty() => None,
             Value::String(reason) if reason == "stop" => Some(Finish::Stop),
             Value::String(reason) if reason == "error" => Some(Finish::Error),
             _ => Some(Finish::Other),
-        });
+        };
+        facts.finishes += u32::from(finish.is_some());
+        facts.finish = facts.finish.max(finish);
     }
     facts
 }

@@ -45,6 +45,18 @@ async fn after_a_finish_reason_every_ending_is_clean() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_choices_need_two_finish_reasons() {
+    let body = r#"{"model":"r","stream":true,"n":2,"messages":[]}"#;
+    for (stops, clean) in [(1, false), (2, true)] {
+        let parts = vec![text_part([HELLO, &STOP.repeat(stops)].concat())];
+        let relay = relay(Script::new([Act::Answer(parts)]));
+        let response = respond(&relay, route(&["a"], 1), body).await.unwrap();
+
+        assert_eq!(text(response).await.contains("stream_broken"), !clean);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cut_stream_ends_with_an_error_event() {
     for last in [vec![], vec![Part::Fail]] {
         let mut parts = vec![text_part(HELLO)];
