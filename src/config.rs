@@ -1,17 +1,164 @@
 //! Configuration: file < environment < flags, checked into a [`Runtime`] that cannot be wrong.
+//!
+//! A text becomes a [`document::Document`], then toml's tree with the place of every value. The environment
+//! is laid over it ([`overlay`]), what does not fit the schema of [`mod@file`] is reported and taken out
+//! ([`shape`]), and what is left is checked for references and ranges ([`validate`]). So one run reports every
+//! fault, each with its place.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Uri};
 use secrecy::SecretString;
+use serde::Deserialize as _;
 
 use crate::route::Routes;
 
+pub mod discovered;
+pub mod document;
+pub mod estimate;
+pub mod fault;
+pub mod file;
+pub mod overlay;
+pub mod presets;
+pub mod report;
 pub mod secrets;
+pub mod shape;
+pub mod spanned;
+mod syntax;
+pub mod text;
+pub mod validate;
 
+pub use discovered::{FoundServer, without_file};
+pub use fault::{Faults, Warning};
+pub use report::report;
 pub use secrets::Secrets;
+
+use document::Document;
+use fault::Findings;
+use file::File;
+use shape::Shape;
+
+/// The variables of the process, by name.
+pub type Environment = BTreeMap<String, String>;
+
+/// The variables of this process whose names and values are text.
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Where a configuration is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    Path(PathBuf),
+    /// A text, and what it is called in messages.
+    Text {
+        /// What it is called.
+        name: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// The variable that names the configuration file.
+pub const CONFIG_VARIABLE: &str = "BACKSTOP_CONFIG";
+
+/// Where a configuration file is looked for, in this order.
+pub const SEARCHED: [&str; 2] = ["./backstop.toml", "/etc/backstop/backstop.toml"];
+
+impl Source {
+    /// The file to read: the `explicit` one, else that of `$BACKSTOP_CONFIG`, else the first that exists of
+    /// [`SEARCHED`]. `None` means that there is no file, see [`without_file`].
+    pub fn locate(explicit: Option<&Path>, environment: &Environment) -> Option<Self> {
+        let variable = environment.get(CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let named = explicit.map(Path::to_owned).or(variable);
+        named.or_else(|| SEARCHED.iter().map(PathBuf::from).find(|path| path.exists())).map(Self::Path)
+    }
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The address to listen on.
+    pub listen: Option<SocketAddr>,
+}
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What runs.
+    pub runtime: Runtime,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+    /// The file it came from.
+    pub path: Option<PathBuf>,
+    /// What was found without a file, a line each, for the log.
+    pub notes: Vec<String>,
+}
+
+/// Reads and checks a configuration.
+///
+/// The error holds every fault of it, or those of its syntax alone: without a tree there is nothing to check.
+pub fn load(source: &Source, environment: &Environment, overrides: &Overrides) -> Result<Loaded, Faults> {
+    let (document, path) = open(source, environment)?;
+    let mut findings = Findings::default();
+    let runtime = read(&document, &mut findings)
+        .and_then(|file| validate::runtime(&file, environment, overrides, &mut findings));
+    let warnings = findings.finish(&document)?;
+    let runtime = runtime.ok_or_else(|| Faults::single("the configuration could not be read"))?;
+    Ok(Loaded { runtime, warnings, path, notes: Vec::new() })
+}
+
+/// The address that a Backstop with this configuration listens on, even if other parts have faults by now.
+pub fn listen_address(source: Option<&Source>, environment: &Environment) -> SocketAddr {
+    let empty = Source::Text { name: String::new(), text: String::new() };
+    let opened = open(source.unwrap_or(&empty), environment);
+    let file = opened.ok().and_then(|(document, _)| read(&document, &mut Findings::default()));
+    file.map_or(validate::LISTEN, |file| validate::listen(&file))
+}
+
+/// The JSON schema of the file, for editors.
+pub fn schema() -> String {
+    serde_json::to_string_pretty(&json_schema()).unwrap_or_default()
+}
+
+fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(File).to_value()
+}
+
+fn open(source: &Source, environment: &Environment) -> Result<(Document, Option<PathBuf>), Faults> {
+    match source {
+        Source::Text { name, text } => Ok((Document::new(name, text, environment), None)),
+        Source::Path(path) => {
+            let name = path.to_string_lossy();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Faults::single(&format!("cannot read `{name}`: {error}")))?;
+            Ok((Document::new(&name, &text, environment), Some(path.clone())))
+        }
+    }
+}
+
+/// The mirror of a document, without the parts that do not fit; `None` if its syntax is broken.
+fn read(document: &Document, findings: &mut Findings) -> Option<File> {
+    let mut tree = syntax::parse(document, findings)?;
+    let schema = json_schema();
+    let shape = Shape::new(&schema);
+    overlay::apply(document, shape, tree.get_mut(), findings);
+    shape::prune(shape, tree.get_mut(), findings);
+    match File::deserialize(toml::de::Deserializer::from(tree)) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            findings.fault(error.span().unwrap_or_default(), error.message());
+            None
+        }
+    }
+}
 
 /// Everything a running Backstop needs to know; one snapshot serves a request from end to end.
 #[derive(Debug)]
@@ -66,3 +213,6 @@ pub struct Provider {
     /// Headers that every attempt carries; secret ones are marked sensitive.
     pub headers: HeaderMap,
 }
+
+#[cfg(test)]
+mod tests;

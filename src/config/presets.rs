@@ -1,0 +1,88 @@
+//! The providers that people use, as data.
+
+use std::time::Duration;
+
+/// What is known of a provider by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// Its OpenAI-compatible API.
+    pub base_url: &'static str,
+    /// The environment variable that usually holds its key; none for local servers, which need no key.
+    pub key_variable: Option<&'static str>,
+    /// Whether it wants to know which app is asking (`HTTP-Referer`, `X-Title`).
+    pub attribution: bool,
+}
+
+/// Every known provider.
+pub const PRESETS: [Preset; 18] = [
+    Preset {
+        attribution: true,
+        ..hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
+    },
+    hosted("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+    hosted("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    hosted("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
+    hosted("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
+    hosted("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
+    local("ollama", "http://127.0.0.1:11434/v1"),
+    local("llamacpp", "http://127.0.0.1:8080/v1"),
+    local("lmstudio", "http://127.0.0.1:1234/v1"),
+    local("vllm", "http://127.0.0.1:8000/v1"),
+];
+
+/// How long a local server may take for the head and for the first word: it loads the model and reads the
+/// prompt on the user's own machine.
+pub const LOCAL_PATIENCE: Duration = Duration::from_mins(5);
+
+const fn hosted(name: &'static str, base_url: &'static str, key_variable: &'static str) -> Preset {
+    Preset { name, base_url, key_variable: Some(key_variable), attribution: false }
+}
+
+const fn local(name: &'static str, base_url: &'static str) -> Preset {
+    Preset { name, base_url, key_variable: None, attribution: false }
+}
+
+impl Preset {
+    /// The preset of that name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// Whether it is a server on the user's own machine.
+    pub fn is_local(&self) -> bool {
+        self.key_variable.is_none()
+    }
+}
+
+/// The servers that may be running on this machine.
+pub fn local_servers() -> impl Iterator<Item = &'static Preset> {
+    PRESETS.iter().filter(|preset| preset.is_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_complete_and_distinct() {
+        for (index, preset) in PRESETS.iter().enumerate() {
+            let url: http::Uri = preset.base_url.parse().expect(preset.name);
+            let loopback = url.host() == Some("127.0.0.1");
+            assert_eq!(loopback, preset.is_local(), "{}", preset.name);
+            assert_eq!(url.scheme_str(), Some(if loopback { "http" } else { "https" }), "{}", preset.name);
+            assert!(!preset.base_url.ends_with('/'), "{}", preset.name);
+            assert_eq!(PRESETS.iter().position(|other| other.name == preset.name), Some(index));
+        }
+        assert_eq!(local_servers().count(), 4);
+    }
+}

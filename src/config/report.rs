@@ -1,0 +1,123 @@
+//! What `backstop check` prints about a configuration that is valid.
+
+use std::fmt::{self, Write as _};
+
+use super::estimate::Estimate;
+use super::text::{RangeWords, Words};
+use super::{Cors, Loaded};
+use crate::retry::{Class, Policy, Ruling};
+use crate::route::{Order, Route};
+
+/// The report on `loaded`: the routes in words, then the warnings. Shows no secret.
+pub fn report(loaded: &Loaded) -> String {
+    let mut report = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(loaded, &mut report);
+    report
+}
+
+fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
+    let runtime = &loaded.runtime;
+    let cors = match &runtime.server.cors {
+        Cors::Loopback => "web pages of this machine may ask".to_owned(),
+        Cors::Any => "any web page may ask".to_owned(),
+        Cors::Origins(origins) if origins.is_empty() => "no web page may ask".to_owned(),
+        Cors::Origins(origins) => format!("web pages of {} may ask", origins.join(", ")),
+    };
+    let path = loaded.path.as_ref().map_or_else(|| "no file".into(), |path| path.to_string_lossy());
+    writeln!(out, "{path}: valid")?;
+    writeln!(out, "listens on {}; {cors}", runtime.server.listen)?;
+    for provider in &runtime.providers {
+        let key = if provider.key.is_some() { "with a key" } else { "without a key" };
+        writeln!(out, "provider {}: {}, {key}", provider.name, provider.base_url)?;
+    }
+    if !runtime.routes.direct().is_empty() {
+        writeln!(out, "any model of a provider can be asked for as `provider/model`")?;
+    }
+    for route in runtime.routes.named() {
+        writeln!(out)?;
+        write_route(route, out)?;
+    }
+    for warning in &loaded.warnings {
+        write!(out, "\n{warning}")?;
+    }
+    Ok(())
+}
+
+fn write_route(route: &Route, out: &mut String) -> fmt::Result {
+    let order = match route.order {
+        Order::Depth => "depth",
+        Order::Breadth => "breadth",
+    };
+    let title = route.title.as_ref().map_or_else(String::new, |title| format!(" \"{title}\""));
+    let most = Estimate::most_attempts(route);
+    writeln!(out, "route {}{title}: {order} order, {}", route.name, attempts(most))?;
+    let mut said = None;
+    for (index, candidate) in route.chain.candidates().iter().enumerate() {
+        writeln!(out, "  {}. {}/{}", index + 1, candidate.provider_name, candidate.model)?;
+        let words = match route.order {
+            Order::Depth => schedule(&candidate.policy),
+            Order::Breadth => format!("joins {}", rounds(Estimate::planned(route, candidate))),
+        };
+        if said.as_ref() == Some(&words) {
+            writeln!(out, "     the same")?;
+        } else {
+            writeln!(out, "     {words}")?;
+        }
+        said = Some(words);
+        if candidate.policy.on != route.policy.on {
+            write_rulings(&candidate.policy, "     ", out)?;
+        }
+    }
+    if route.order == Order::Breadth {
+        writeln!(out, "  {}", schedule(&route.policy).replace("attempt", "round"))?;
+    }
+    write_rulings(&route.policy, "  ", out)?;
+    let [shortest, likely, longest] = Estimate::times(route).map(Words);
+    let deadline = Words(route.policy.deadline);
+    writeln!(out, "  waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;
+    writeln!(out, "  deadline: {deadline}")
+}
+
+/// A schedule in words.
+fn schedule(policy: &Policy) -> String {
+    let mut words = attempts(policy.attempts());
+    let (burst, bursts, cycles) = (policy.attempts_per_burst, policy.bursts_per_cycle, policy.cycles);
+    if policy.attempts() > 1 {
+        words.push(':');
+    }
+    if burst.get() > 1 {
+        let _ = write!(words, " {burst} in a burst, {} apart;", RangeWords(policy.attempt_delay));
+    }
+    if bursts.get() > 1 {
+        let _ = write!(words, " {bursts} bursts in a cycle, {} apart;", RangeWords(policy.burst_pause));
+    }
+    if cycles.get() > 1 {
+        let _ = write!(words, " {cycles} cycles, {} apart;", RangeWords(policy.cycle_pause));
+    }
+    words.trim_end_matches(';').to_owned()
+}
+
+fn write_rulings(policy: &Policy, indent: &str, out: &mut String) -> fmt::Result {
+    if policy.on.is_empty() {
+        return Ok(());
+    }
+    let ruling = |(class, ruling): (&Class, &Ruling)| {
+        let word = match ruling {
+            Ruling::Retry => "retry",
+            Ruling::Next => "next",
+            Ruling::Drop => "drop",
+            Ruling::Reject => "reject",
+        };
+        format!("{class} = {word}")
+    };
+    writeln!(out, "{indent}on: {}", policy.on.iter().map(ruling).collect::<Vec<_>>().join(", "))
+}
+
+fn attempts(count: u32) -> String {
+    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
+}
+
+fn rounds(count: u32) -> String {
+    if count == 1 { "1 round".to_owned() } else { format!("{count} rounds") }
+}

@@ -1,0 +1,167 @@
+//! Candidates: a provider and a model, with what is particular to the pair.
+
+use serde_json::value::RawValue;
+
+use super::Validation;
+use super::provider::Known;
+use crate::config::fault::nearest;
+use crate::config::file::CandidateTable;
+use crate::config::presets::Preset;
+use crate::config::spanned::{At, Span, TextOr};
+use crate::retry::Policy;
+use crate::route::{Candidate, Edits, ProviderId, Timeouts};
+
+/// Members of the request that no configuration may touch.
+const FIXED: [&str; 3] = ["model", "messages", "stream"];
+
+/// The candidate that every model of a provider begins with.
+pub(super) fn template(id: usize, known: &Known<'_>, policy: &Policy) -> Candidate {
+    Candidate {
+        provider: ProviderId(id),
+        provider_name: known.shared_name.clone(),
+        model: "".into(),
+        policy: policy.clone(),
+        timeouts: known.timeouts,
+        headers: http::HeaderMap::new(),
+        edits: Edits::default(),
+    }
+}
+
+impl<'a> Validation<'a> {
+    /// One entry of a chain. `limits` lays the route's timeouts over those of a provider.
+    pub(super) fn candidate(
+        &mut self,
+        entry: &'a At<TextOr<CandidateTable>>,
+        providers: &[Known<'a>],
+        policy: &Policy,
+        limits: impl FnOnce(&mut Self, &mut Timeouts),
+    ) -> Option<Candidate> {
+        let (target, table) = match entry.value() {
+            TextOr::Text(target) => (Some((target.as_str(), entry.span())), None),
+            TextOr::Other(table) => {
+                (table.target.as_ref().map(|target| (target.value().as_str(), target.span())), Some(table))
+            }
+        };
+        let Some((target, span)) = target else {
+            if !self.findings.has_fault_within(&entry.span()) {
+                let fault = self.findings.fault(entry.span(), "this candidate has no `use`");
+                fault.hint("say whom to ask: `{ use = \"provider/model\" }`");
+            }
+            return None;
+        };
+        let found = self.target(target, span, providers);
+        let policy = self.policy(policy, table.and_then(|table| table.retry.as_ref()));
+        let mut timeouts = found.map(|(id, _)| providers[id].timeouts).unwrap_or_default();
+        limits(self, &mut timeouts);
+        let mut headers = http::HeaderMap::new();
+        let mut edits = Edits::default();
+        if let Some(table) = table {
+            self.timeouts(table.timeouts.as_ref(), &mut timeouts);
+            headers = self.headers(table.headers.as_ref());
+            edits = self.edits(table);
+            self.route_keys(table);
+        }
+        let (id, model) = found?;
+        let template = template(id, &providers[id], &policy);
+        Some(Candidate { model: model.into(), timeouts, headers, edits, ..template })
+    }
+
+    /// The provider and the model of `provider/model`.
+    fn target<'t>(
+        &mut self,
+        target: &'t str,
+        span: Span,
+        providers: &[Known<'a>],
+    ) -> Option<(usize, &'t str)> {
+        let Some((name, model)) =
+            target.split_once('/').filter(|(name, model)| !name.is_empty() && !model.is_empty())
+        else {
+            self.findings
+                .fault(
+                    span,
+                    format!("`{}` does not say which provider and which model", target.escape_debug()),
+                )
+                .hint("write `provider/model`; the model may hold more slashes");
+            return None;
+        };
+        if model.chars().any(char::is_control) {
+            self.findings.fault(span.clone(), "this model name holds control characters");
+        }
+        let Some(id) = providers.iter().position(|known| known.name == name) else {
+            let fault = self.findings.fault(span, format!("unknown provider `{}`", name.escape_debug()));
+            match nearest(name, providers.iter().map(|known| known.name)) {
+                _ if Preset::find(name).is_some() => fault.hint(format!("add `[providers.{name}]`")),
+                Some(word) => fault.hint(format!("did you mean `{word}`?")),
+                None => fault.hint("add it under `providers`"),
+            }
+            return None;
+        };
+        self.used_providers.insert(providers[id].name);
+        Some((id, model))
+    }
+
+    fn edits(&mut self, table: &CandidateTable) -> Edits {
+        let mut edits = Edits::default();
+        let mut set: Vec<_> = table.set.iter().flatten().collect();
+        set.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in set {
+            self.editable(name);
+            match json(value.value()) {
+                Some(value) => edits.set.push((name.value().clone(), value)),
+                None => {
+                    self.findings.fault(value.span(), "JSON has no such value").hint("write a finite number");
+                }
+            }
+        }
+        for name in table.unset.iter().flatten() {
+            self.editable(name);
+            if table.set.iter().flatten().any(|(set, _)| set == name) {
+                self.findings
+                    .fault(name.span(), format!("`{}` is both set and unset", name.value().escape_debug()))
+                    .hint("a member that is set replaces the client's: `unset` is not needed");
+            }
+            edits.unset.push(name.value().clone());
+        }
+        edits
+    }
+
+    fn editable(&mut self, name: &At<String>) {
+        if FIXED.contains(&name.value().as_str()) {
+            self.findings
+                .fault(name.span(), format!("`{}` cannot be edited", name.value()))
+                .hint("`use` names the model; messages and stream are the client's");
+        }
+    }
+
+    /// Warns of policy keys that count on a route only.
+    fn route_keys(&mut self, table: &'a CandidateTable) {
+        let Some(TextOr::Other(policy)) = table.retry.as_ref().map(At::value) else { return };
+        let deadline = policy.deadline.as_ref().map(|deadline| ("deadline", deadline.span()));
+        let most = policy.max_attempts.as_ref().map(|most| ("max_attempts", most.span()));
+        for (key, span) in deadline.into_iter().chain(most) {
+            self.findings
+                .warning(span, format!("`{key}` has no effect on a candidate"))
+                .hint("write it into the route's `retry`");
+        }
+    }
+}
+
+fn json(value: &toml::Value) -> Option<Box<RawValue>> {
+    let value = convert(value)?;
+    serde_json::value::to_raw_value(&value).ok()
+}
+
+fn convert(value: &toml::Value) -> Option<serde_json::Value> {
+    Some(match value {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+        toml::Value::Boolean(truth) => (*truth).into(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::Array(items) => items.iter().map(convert).collect::<Option<Vec<_>>>()?.into(),
+        toml::Value::Table(table) => {
+            let members = table.iter().map(|(key, value)| Some((key.clone(), convert(value)?)));
+            serde_json::Value::Object(members.collect::<Option<_>>()?)
+        }
+    })
+}

@@ -1,0 +1,155 @@
+//! Routes: names, chains, and what of them can never run.
+
+use std::sync::Arc;
+
+use super::Validation;
+use super::provider::Known;
+use crate::config::estimate::Estimate;
+use crate::config::file::{CandidateTable, OnBreakName, ProgressName, RouteTable};
+use crate::config::spanned::{At, TextOr};
+use crate::config::text::Words;
+use crate::route::{Chain, Order, Route};
+
+impl<'a> Validation<'a> {
+    /// Every route, in the order of the file.
+    pub(super) fn routes(&mut self, providers: &[Known<'a>]) -> Vec<Arc<Route>> {
+        let mut tables: Vec<_> = self.file.routes.iter().flatten().collect();
+        tables.sort_by_key(|(name, _)| name.span().start);
+        tables
+            .into_iter()
+            .filter_map(|(name, table)| self.route(name, table, providers))
+            .map(Arc::new)
+            .collect()
+    }
+
+    fn route(
+        &mut self,
+        name: &'a At<String>,
+        table: &'a RouteTable,
+        providers: &[Known<'a>],
+    ) -> Option<Route> {
+        if name.value().trim().is_empty() || name.value().chars().any(char::is_control) {
+            self.findings
+                .fault(name.span(), "this cannot be the name of a route")
+                .hint("names are not empty and hold no control characters");
+        }
+        let policy = self.policy(&self.policy.clone(), table.retry.as_ref());
+        let mut candidates = Vec::new();
+        for entry in table.chain.iter().flat_map(At::value) {
+            let limits = |this: &mut Self, timeouts: &mut _| this.timeouts(table.timeouts.as_ref(), timeouts);
+            candidates.extend(self.candidate(entry, providers, &policy, limits));
+        }
+        let entries = table.chain.as_ref().map(|chain| chain.value().as_slice()).unwrap_or_default();
+        if entries.is_empty() && !self.findings.is_damaged(&name.span()) {
+            let span = table.chain.as_ref().map_or_else(|| name.span(), At::span);
+            let message = format!("route `{}` has no candidates", name.value().escape_debug());
+            self.findings.fault(span, message).hint("write whom to ask: `chain = [\"provider/model\"]`");
+        }
+        let complete = candidates.len() == entries.len();
+        let route = Route {
+            name: name.value().as_str().into(),
+            title: table.name.as_ref().map(|title| title.value().clone()),
+            description: table.description.as_ref().map(|description| description.value().clone()),
+            chain: Chain::try_new(candidates)?,
+            order: table.order.as_ref().map(|order| (*order.value()).into()).unwrap_or_default(),
+            policy,
+            on_break: table.on_break.as_ref().map(|on_break| (*on_break.value()).into()).unwrap_or_default(),
+            progress: table.progress.as_ref().map(|progress| (*progress.value()).into()).unwrap_or_default(),
+        };
+        self.not_yet(table);
+        if complete {
+            self.duplicates(&route, entries);
+            self.never_run(&route, name, entries);
+        }
+        if route.order == Order::Breadth {
+            self.ignored_pauses(entries);
+        }
+        Some(route)
+    }
+
+    /// Values that are accepted and do not do all they say.
+    fn not_yet(&mut self, table: &RouteTable) {
+        if let Some(on_break) =
+            table.on_break.as_ref().filter(|on_break| *on_break.value() == OnBreakName::Resume)
+        {
+            self.findings
+                .warning(on_break.span(), "`resume` acts as `error` in this version")
+                .hint("a stream that breaks ends cleanly with an error event");
+        }
+        let shown = |name: &ProgressName| matches!(name, ProgressName::OpenWebui | ProgressName::Reasoning);
+        if let Some(progress) = table.progress.as_ref().filter(|progress| shown(progress.value())) {
+            self.findings
+                .warning(progress.span(), "this kind of progress acts as `comments` in this version");
+        }
+    }
+
+    fn duplicates(&mut self, route: &Route, entries: &[At<TextOr<CandidateTable>>]) {
+        let candidates = route.chain.candidates();
+        for (index, candidate) in candidates.iter().enumerate() {
+            let same = |other: &&crate::route::Candidate| {
+                other.provider == candidate.provider
+                    && other.model == candidate.model
+                    && other.edits.is_empty()
+            };
+            let plain = candidate.edits.is_empty() && candidate.headers.is_empty();
+            if let Some(first) = candidates[..index].iter().position(|other| plain && same(&other)) {
+                self.findings
+                    .warning(
+                        entries[index].span(),
+                        format!("candidate {} is candidate {} again", index + 1, first + 1),
+                    )
+                    .hint("give the first one more attempts instead");
+            }
+        }
+    }
+
+    /// Attempts that cannot be made even if every wait is the shortest and every attempt fails at once.
+    fn never_run(&mut self, route: &Route, name: &At<String>, entries: &[At<TextOr<CandidateTable>>]) {
+        let quickest = Estimate::shortest(route);
+        let candidates = route.chain.candidates();
+        let planned = |index: usize| Estimate::planned(route, &candidates[index]);
+        for (index, made) in quickest.made.iter().enumerate() {
+            let (number, target) = (index + 1, &candidates[index]);
+            let label = format!("candidate {number} (`{}/{}`)", target.provider_name, target.model);
+            if *made == 0 {
+                let hint = match route.policy.max_attempts {
+                    Some(most) => {
+                        format!("the candidates before it may use up the {most} attempts of `max_attempts`")
+                    }
+                    None => "raise `deadline` or shorten the schedules before it".to_owned(),
+                };
+                let message = format!("{label} runs only if one before it is given up early");
+                self.findings.warning(entries[index].span(), message).hint(hint);
+            } else if *made < planned(index) && !quickest.capped {
+                let message = format!("{label} has time for {made} of its {} attempts", planned(index));
+                let deadline = Words(route.policy.deadline);
+                let hint =
+                    format!("the deadline of {deadline} ends its turn: raise it, or plan fewer attempts");
+                self.findings.warning(entries[index].span(), message).hint(hint);
+            }
+        }
+        if quickest.capped && quickest.made.iter().all(|made| *made > 0) {
+            let all: u32 = (0..candidates.len()).map(planned).sum();
+            let made: u32 = quickest.made.iter().sum();
+            let message =
+                format!("`max_attempts` lets {made} of the {all} planned attempts of this route run");
+            self.findings.warning(name.span(), message).hint("raise it, or plan fewer attempts");
+        }
+    }
+
+    fn ignored_pauses(&mut self, entries: &'a [At<TextOr<CandidateTable>>]) {
+        for entry in entries {
+            let TextOr::Other(table) = entry.value() else { continue };
+            let Some(policy) = self.policy_table(table.retry.as_ref()) else { continue };
+            if policy.attempt_delay.is_some() || policy.burst_pause.is_some() || policy.cycle_pause.is_some()
+            {
+                self.findings
+                    .warning(
+                        entry.span(),
+                        "the pauses of this candidate's policy are ignored in breadth order",
+                    )
+                    .hint("the route's policy paces the rounds; write them there");
+            }
+        }
+    }
+}
