@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::retry::{DelayRange, Policy};
+use crate::retry::schedule::{Schedule, Step};
+use crate::retry::{DelayRange, Verdict};
 use crate::route::{Candidate, Order, Route};
 
 /// What becomes of a request that nobody answers.
@@ -52,82 +53,23 @@ impl Estimate {
 
     /// The most attempts that one request can make.
     pub fn most_attempts(route: &Route) -> u32 {
-        let planned = route.chain.candidates().iter().map(|candidate| Self::planned(route, candidate));
-        let all = planned.fold(0, u32::saturating_add);
-        route.policy.max_attempts.map_or(all, |most| all.min(most.get()))
+        Schedule::new(route).of()
     }
 
-    fn play(route: &Route, wait: impl Fn(&DelayRange) -> Duration) -> Self {
-        let nothing =
-            Self { time: Duration::ZERO, made: vec![0; route.chain.candidates().len()], capped: false };
-        let most = route.policy.max_attempts.map_or(u32::MAX, std::num::NonZeroU32::get);
-        match route.order {
-            Order::Depth => nothing.depth(route, most, wait),
-            Order::Breadth => nothing.breadth(route, most, wait),
+    /// Plays the schedule itself, with every attempt failing at once.
+    fn play(route: &Route, wait: fn(&DelayRange) -> Duration) -> Self {
+        let mut schedule = Schedule::new(route);
+        let mut time = Duration::ZERO;
+        let mut made = vec![0; route.chain.candidates().len()];
+        let mut step = schedule.first();
+        while let Step::Send(send) = step {
+            time += send.wait;
+            made[send.candidate] += 1;
+            step = schedule.after(Verdict::Retry { after: None }, time, &mut |range| wait(&range));
         }
-    }
-
-    /// Each candidate in turn, within its fair share of the time that is left.
-    fn depth(mut self, route: &Route, most: u32, wait: impl Fn(&DelayRange) -> Duration) -> Self {
-        let candidates = route.chain.candidates();
-        for (index, candidate) in candidates.iter().enumerate() {
-            let left = u32::try_from(candidates.len() - index).unwrap_or(u32::MAX);
-            let end = self.time + route.policy.deadline.saturating_sub(self.time) / left;
-            for attempt in 0..candidate.policy.attempts() {
-                let pause = pause_before(&candidate.policy, attempt).map_or(Duration::ZERO, &wait);
-                if self.time + pause > end {
-                    break;
-                }
-                if !self.attempt(index, most) {
-                    return self;
-                }
-                self.time += pause;
-            }
-        }
-        self
-    }
-
-    /// Rounds over all candidates, paced by the route's policy.
-    fn breadth(mut self, route: &Route, most: u32, wait: impl Fn(&DelayRange) -> Duration) -> Self {
-        let planned: Vec<u32> =
-            route.chain.candidates().iter().map(|candidate| Self::planned(route, candidate)).collect();
-        for round in 0..planned.iter().copied().max().unwrap_or_default() {
-            let pause = pause_before(&route.policy, round).map_or(Duration::ZERO, &wait);
-            if self.time + pause > route.policy.deadline || self.is_spent(most) {
-                break;
-            }
-            self.time += pause;
-            for (index, _) in planned.iter().enumerate().filter(|(_, planned)| **planned > round) {
-                if !self.attempt(index, most) {
-                    return self;
-                }
-            }
-        }
-        self
-    }
-
-    /// Makes an attempt unless `most` are made already.
-    fn attempt(&mut self, index: usize, most: u32) -> bool {
-        let made = !self.is_spent(most);
-        self.made[index] += u32::from(made);
-        made
-    }
-
-    fn is_spent(&mut self, most: u32) -> bool {
-        self.capped = self.made.iter().sum::<u32>() >= most;
-        self.capped
-    }
-}
-
-/// The wait before an attempt, counted from 0: none before the first.
-fn pause_before(policy: &Policy, attempt: u32) -> Option<&DelayRange> {
-    let burst = policy.attempts_per_burst.get();
-    let cycle = burst.saturating_mul(policy.bursts_per_cycle.get());
-    match attempt {
-        0 => None,
-        attempt if attempt % cycle == 0 => Some(&policy.cycle_pause),
-        attempt if attempt % burst == 0 => Some(&policy.burst_pause),
-        _ => Some(&policy.attempt_delay),
+        let sent: u32 = made.iter().sum();
+        let capped = route.policy.max_attempts.is_some_and(|most| most.get() == sent);
+        Self { time, made, capped }
     }
 }
 
@@ -159,8 +101,8 @@ mod tests {
         let [_, _, longest] =
             estimates("chain = ['a/m', 'a/n']\nretry = { deadline = '100s', attempt_delay = '10s' }");
 
-        assert_eq!(longest.made, [6, 6]);
-        assert_eq!(longest.time, Duration::from_secs(100));
+        assert_eq!(longest.made, [5, 6]);
+        assert_eq!(longest.time, Duration::from_secs(90));
     }
 
     #[test]
