@@ -1,8 +1,10 @@
 //! What the tests of every topic share.
 
 pub mod client;
+pub mod proxy;
 
 pub use client::{Call, Connection, End};
+pub use proxy::proxy;
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,10 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `future` gives; panics with the name of `what` is missing if it does not come.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("no {what} within {PATIENCE:?}"),
-    }
+    let timely = tokio::time::timeout(PATIENCE, future).await;
+    timely.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}"))
 }
 
 #[cfg(test)]
