@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod config;
+mod demo;
 mod server;
 mod support;
