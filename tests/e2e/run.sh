@@ -24,7 +24,13 @@ finish() {
   trap - EXIT INT TERM
   # Each process leads a group of its own, so whatever it started ends with it.
   for pid in "${started[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-  for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+  # llama.cpp does not always end when it is told to while it answers.
+  local limit=$((SECONDS + 5))
+  for pid in "${started[@]}"; do
+    while kill -0 -- "-$pid" 2>/dev/null && [ "$SECONDS" -lt "$limit" ]; do sleep 0.1; done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
   if [ "$status" -eq 0 ]; then
     rm -rf "$work"
   else
@@ -151,9 +157,14 @@ start backstop "$backstop" serve --config "$work/backstop.toml" --listen "127.0.
 backstop_pid=${started[-1]}
 wait_for backstop 20 answers "http://127.0.0.1:$backstop_port/health/ready"
 
+# In the background, for a signal ends a `wait` at once but waits for a command.
+set -m
 "$python" "$here/checks.py" \
   --backstop "http://127.0.0.1:$backstop_port" --llama "http://127.0.0.1:$llama_port" \
-  --busy "http://127.0.0.1:$busy_port" --busy-key "$busy_key" --logs "$work/backstop.out" "$work/backstop.log"
+  --busy "http://127.0.0.1:$busy_port" --busy-key "$busy_key" --logs "$work/backstop.out" "$work/backstop.log" &
+set +m
+started+=($!)
+wait $!
 
 kill -TERM "$backstop_pid"
 status=0
