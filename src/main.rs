@@ -23,9 +23,9 @@ fn main() -> ExitCode {
         Command::Check(arguments) => {
             let (report, code) = cli::check(&arguments, &environment);
             if code == 0 {
-                print(&report)
+                print(&report);
             } else {
-                eprint!("{report}")
+                eprint!("{report}");
             }
             code.into()
         }

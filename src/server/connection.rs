@@ -63,9 +63,10 @@ pub(super) async fn serve<S: Service>(
     watch: Arc<Watch>,
     shared: Shared,
 ) {
-    // Buffers are made when there is something to put into them: idle connections cost a socket.
+    // Buffers are made when there is something to put into them: a silent connection costs a socket.
+    let mut first = [0];
     let spoke = tokio::select! {
-        readable = stream.readable() => readable.is_ok(),
+        peeked = stream.peek(&mut first) => peeked.is_ok_and(|length| length > 0),
         () = sleep(shared.limits.idle) => false,
         () = shared.closing.cancelled() => false,
     };

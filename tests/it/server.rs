@@ -28,9 +28,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 mod ends;
+mod lines;
 mod limits;
 mod origins;
 mod paths;
+mod process;
 
 /// A provider that never says anything.
 struct Silent;
