@@ -115,7 +115,7 @@ pub fn access(access: &Access<'_>) {
             tracing::event!(
                 target: "backstop::access",
                 $level,
-                request_id = access.request_id,
+                request_id = %access.request_id,
                 client = %access.client,
                 method = %access.method,
                 path = %access.path,

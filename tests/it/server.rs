@@ -28,8 +28,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 mod ends;
-mod lines;
 mod limits;
+mod lines;
 mod origins;
 mod paths;
 mod process;
