@@ -215,8 +215,15 @@ impl Schedule {
                 continue;
             }
             let floor = seat.floor(now);
-            let (pause, gap) =
-                if index > self.current { (Duration::ZERO, Gap::None) } else { seat.lap_pause(draw) };
+            let (pause, gap) = if index > self.current {
+                (Duration::ZERO, Gap::None)
+            } else {
+                // Coming back is an ordinary step of the candidate's own schedule.
+                match seat.gap(draw) {
+                    (pause, Gap::Attempt) => (pause, Gap::Lap),
+                    boundary => boundary,
+                }
+            };
             let wait = pause.max(floor);
             let gap = if floor > pause { Gap::RetryAfter } else { gap };
             let patient = alone || floor <= seat.patience();

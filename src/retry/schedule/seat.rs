@@ -65,14 +65,6 @@ impl Seat {
     pub(super) fn gap(&self, draw: &mut dyn FnMut(DelayRange) -> Duration) -> (Duration, Gap) {
         gap_after(&self.policy, self.sent, draw)
     }
-
-    /// The wait before the chain comes back to this candidate: its schedule's next pause.
-    pub(super) fn lap_pause(&self, draw: &mut dyn FnMut(DelayRange) -> Duration) -> (Duration, Gap) {
-        match gap_kind(&self.policy, self.sent) {
-            Gap::Cycle { .. } => (draw(self.policy.cycle_pause), Gap::Lap),
-            _ => (draw(self.policy.burst_pause), Gap::Lap),
-        }
-    }
 }
 
 /// The wait that `policy` puts after its attempt (or round) number `sent`.
