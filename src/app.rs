@@ -1,9 +1,11 @@
 //! Puts the parts together: the client, the relay, the paths, the listener, the signals.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -16,6 +18,9 @@ use crate::server::{self, Limits, Summary};
 use crate::shutdown::Signals;
 use crate::upstream::Upstream;
 use crate::upstream::client::Client;
+
+/// An idle connection to a provider outstays its time by this much at most.
+const BETWEEN_TIDYING: Duration = Duration::from_secs(5);
 
 /// Why nothing was served.
 #[derive(Debug, thiserror::Error)]
@@ -112,14 +117,25 @@ pub async fn run_with<U: Upstream>(
     });
     let grace = runtime.server.grace;
     let cors = runtime.server.cors.clone();
-    let paths = router(Arc::new(App { runtime, relay, limits }));
+    let paths = router(Arc::new(App { runtime, relay: Arc::clone(&relay), limits }));
     let front = Front::new(paths, cors, drain.pauses.clone());
-    let summary = server::serve(listener, front, limits, &drain, grace, shutdown).await;
+    let summary = tokio::select! {
+        summary = server::serve(listener, front, limits, &drain, grace, shutdown) => summary,
+        never = tidy(&relay) => match never {},
+    };
     match summary {
         Summary { cut: 0, under_way } => tracing::info!(under_way, "stopped"),
         Summary { cut, under_way } => tracing::warn!(under_way, cut, "stopped with requests cut off"),
     }
     Ok(summary)
+}
+
+/// Has connections that nobody uses closed, also when no request comes that would notice them.
+async fn tidy<U: Upstream>(relay: &Relay<U>) -> Infallible {
+    loop {
+        tokio::time::sleep(BETWEEN_TIDYING).await;
+        relay.upstream.tidy();
+    }
 }
 
 /// Says what is being served, and where.

@@ -33,6 +33,9 @@ pub trait Upstream: Send + Sync + 'static {
     /// Applies the `connect` limit only; the others belong to the relay. Any status is a response,
     /// not a fault.
     fn send(&self, call: Call<'_>) -> impl Future<Output = Result<Response<Self::Body>, Fault>> + Send;
+
+    /// Lets go of what has been idle for too long; called every few seconds.
+    fn tidy(&self) {}
 }
 
 /// What an attempt sends.

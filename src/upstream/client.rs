@@ -9,7 +9,7 @@ use super::answer::Body;
 use super::connect::Endpoint;
 use super::connection::{Lost, Reading};
 use super::decode::Decoder;
-use super::pool::Pool;
+use super::pool::{self, Pool};
 use super::slices::Slices;
 use super::tls::Tls;
 use super::{Call, Upstream, headers};
@@ -83,6 +83,12 @@ impl Upstream for Client {
         let connection = target.endpoint.connect(call.connect).await?;
         let answer = connection.send(request).await.map_err(|lost| lost.fault)?;
         Ok(target.answer(answer))
+    }
+
+    fn tidy(&self) {
+        for target in &self.targets {
+            target.idle.tidy(pool::LONGEST);
+        }
     }
 }
 

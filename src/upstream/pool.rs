@@ -11,7 +11,7 @@ use super::connection::Connection;
 const MOST: usize = 32;
 
 /// The longest wait; shorter than the keep-alive of any provider we know.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// The idle connections to one provider, the one used last on top.
 ///
@@ -46,12 +46,22 @@ impl Pool {
         if !connection.is_reusable() {
             return;
         }
+        self.tidy(LONGEST);
         let mut idle = self.lock();
-        idle.retain(|idle| idle.since.elapsed() < LONGEST);
         if idle.len() == MOST {
             idle.remove(0);
         }
         idle.push(Idle { connection, since: Instant::now() });
+    }
+
+    /// Closes the connections that have waited for `longest` or more.
+    pub(super) fn tidy(&self, longest: Duration) {
+        self.lock().retain(|idle| idle.since.elapsed() < longest);
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {

@@ -238,3 +238,21 @@ async fn nothing_but_the_socket_wakes_a_reader() {
     }
     provider.join().expect("a provider that got what it wanted");
 }
+
+#[tokio::test]
+async fn a_connection_that_nobody_uses_is_closed() {
+    let peer = Peer::bind().await;
+    let client = peer::client(&peer.base_url());
+    let (answer, socket) = join!(ask(&client), async {
+        let mut socket = peer.accept().await;
+        socket.answer(OK).await;
+        socket
+    });
+    assert!(answer.is_ok());
+
+    client.tidy();
+    assert_eq!(client.targets[0].idle.count(), 1, "it is not old yet");
+    client.targets[0].idle.tidy(Duration::ZERO);
+
+    socket.expect_close().await;
+}
