@@ -1,8 +1,8 @@
 //! Drives a schedule with an upstream: from a request to the body of its answer.
 //!
-//! A request is tried attempt by attempt until one really opens ([`peek`]); then its head and
-//! every byte read so far go out and the rest follows frame by frame ([`stream`]). A stream that
-//! has waited long enough gets its head early, and its body then owns the attempts ([`early`]).
+//! A request is tried attempt by attempt until one really opens (`peek`); then its head and
+//! every byte read so far go out and the rest follows frame by frame (`stream`). A stream that
+//! has waited long enough gets its head early, and its body then owns the attempts (`early`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::openai::envelope::Envelope;
 use crate::route::{ProgressMode, Route};
 use crate::upstream::Upstream;
 
+mod answer;
 mod attempt;
 pub mod body;
 mod dispatch;
@@ -33,6 +34,7 @@ pub use body::Body;
 pub use failure::{Attempt, Failure};
 pub use outcome::Outcome;
 
+use early::Early;
 use observer::Observer;
 
 /// A request that is ready to be tried.
@@ -96,11 +98,11 @@ impl<U: Upstream> Relay<U> {
         let may_be_early = request.envelope.stream() && route.progress != ProgressMode::Off;
         let mut attempts = Box::pin(dispatch::run(Arc::clone(self), request, observer));
         if !may_be_early {
-            return attempts.await.map(body::answer);
+            return attempts.await.map(body::late);
         }
         match tokio::time::timeout(self.head_after, &mut attempts).await {
-            Ok(result) => result.map(body::answer),
-            Err(_) => Ok(early::head(&route, early::Early::new(attempts, progress))),
+            Ok(result) => result.map(body::late),
+            Err(_) => Ok(body::early(&route, Early::new(attempts, progress))),
         }
     }
 }

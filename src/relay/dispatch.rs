@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
-use super::body::Answer;
+use super::answer::Answer;
 use super::limits::{Growth, Words};
 use super::observer::Observer;
 use super::{Failure, Outcome, Relay, Request, attempt};

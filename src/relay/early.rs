@@ -6,15 +6,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http_body::Body;
 use tokio::time::Sleep;
 
-use super::body::{self, Answer, Body};
+use super::Failure;
+use super::answer::{Answer, Content};
 use super::observer::Progress;
-use super::{Failure, body::Content};
 use crate::openai::sse;
-use crate::route::Route;
-use crate::upstream::Upstream;
+use crate::retry::Fault;
 
 /// Proxies and clients that give up on silence do so after ten seconds or more.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -28,16 +27,10 @@ pub(super) struct Early<B> {
     heartbeat: Pin<Box<Sleep>>,
 }
 
-/// The response with the early head. It carries the route and nothing of a provider.
-pub(super) fn head<U: Upstream>(route: &Route, early: Early<U::Body>) -> Response<Body<U>> {
-    let mut response = Response::new(Body::early(early));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body::EVENT_STREAM));
-    body::insert(headers, "x-backstop-route", &route.name);
-    response
-}
-
-impl<B> Early<B> {
+impl<B> Early<B>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
     pub(super) fn new(
         attempts: Pin<Box<impl Future<Output = Result<Answer<B>, Failure>> + Send + 'static>>,
         progress: Progress,

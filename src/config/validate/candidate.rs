@@ -6,7 +6,7 @@ use super::Validation;
 use super::provider::Known;
 use crate::config::fault::nearest;
 use crate::config::file::CandidateTable;
-use crate::config::presets::Preset;
+use crate::config::presets::{self, Preset};
 use crate::config::spanned::{At, Span, TextOr};
 use crate::retry::Policy;
 use crate::route::{Candidate, Edits, ProviderId, Timeouts};
@@ -92,7 +92,10 @@ impl<'a> Validation<'a> {
             match nearest(name, providers.iter().map(|known| known.name)) {
                 _ if Preset::find(name).is_some() => fault.hint(format!("add `[providers.{name}]`")),
                 Some(word) => fault.hint(format!("did you mean `{word}`?")),
-                None => fault.hint("add it under `providers`"),
+                None => match nearest(name, presets::PRESETS.iter().map(|preset| preset.name)) {
+                    Some(word) => fault.hint(format!("did you mean `{word}`? add `[providers.{word}]`")),
+                    None => fault.hint(format!("add `[providers.{name}]` with its `base_url`")),
+                },
             }
             return None;
         };

@@ -1,0 +1,95 @@
+//! An answer on its way to the client: its headers, and what its body is made of.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use tokio_util::sync::CancellationToken;
+
+use super::observer::Observer;
+use super::stream::Stream;
+use super::{Outcome, Request, attempt};
+use crate::retry::Fault;
+
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+
+/// An answer on its way to the client.
+pub(super) struct Answer<B> {
+    pub(super) headers: HeaderMap,
+    pub(super) content: Content<B>,
+}
+
+pub(super) enum Content<B> {
+    /// All of it at once; the observer, where there still is one, learns that it went out.
+    Whole(Bytes, Option<Box<Observer>>),
+    Stream(Box<Stream<B>>),
+}
+
+impl<B> Content<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    /// Bytes that end a request which is already over.
+    pub(super) fn over(bytes: Bytes) -> Self {
+        Self::Whole(bytes, None)
+    }
+
+    /// The next bytes for the client; nothing once it is over.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self {
+            Self::Whole(bytes, observer) => {
+                if let Some(mut observer) = observer.take() {
+                    observer.ended(Outcome::Ok);
+                }
+                Poll::Ready(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()))
+            }
+            Self::Stream(stream) => stream.poll_next(cx),
+        }
+    }
+}
+
+impl<B> Answer<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    pub(super) fn new(
+        opened: attempt::Opened<B>,
+        request: &Request,
+        observer: Observer,
+        drain: CancellationToken,
+    ) -> Self {
+        let attempt::Opened { mut headers, provider, model, content } = opened;
+        insert(&mut headers, "x-backstop-route", &request.route.name);
+        insert(&mut headers, "x-backstop-provider", &provider);
+        insert(&mut headers, "x-backstop-model", &model);
+        headers.insert("x-backstop-attempts", observer.attempts().into());
+        match &content {
+            attempt::Content::Stream(_) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+            }
+            attempt::Content::Whole(_) if is_json(&headers) => {}
+            attempt::Content::Whole(_) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+        }
+        let content = match content {
+            attempt::Content::Whole(bytes) => Content::Whole(bytes, Some(Box::new(observer))),
+            attempt::Content::Stream(opening) => {
+                Content::Stream(Box::new(Stream::new(opening, observer, drain)))
+            }
+        };
+        Self { headers, content }
+    }
+}
+
+/// Inserts a header unless `value` cannot stand in one.
+pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        headers.insert(name, value);
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let label = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    label.is_some_and(|label| label.to_ascii_lowercase().starts_with(b"application/json"))
+}
