@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Every configured secret, longest first.
@@ -10,6 +11,11 @@ pub struct Secrets(Arc<[String]>);
 
 /// Shorter values would mask ordinary words; no provider's key is that short.
 const SHORTEST: usize = 6;
+
+/// A shorter beginning tells nothing: it is the mark of the provider, or the `Bearer` before a key.
+const TELLING: usize = 8;
+
+const MASK: &str = "***";
 
 impl Secrets {
     /// The masker of `values`; those of fewer than six bytes are not masked.
@@ -20,15 +26,30 @@ impl Secrets {
         Self(values.into())
     }
 
-    /// `text` with each secret replaced by `***`.
+    /// `text` with each secret replaced by `***`, also one that the end of the text or an ellipsis cut
+    /// short: what providers say is shortened before it is shown.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for secret in self.0.iter() {
             if text.contains(secret.as_str()) {
-                text = Cow::Owned(text.replace(secret.as_str(), "***"));
+                text = Cow::Owned(text.replace(secret.as_str(), MASK));
             }
         }
+        let ends = text.match_indices('…').map(|(at, _)| at).chain([text.len()]);
+        let beginnings: Vec<_> = ends.filter_map(|end| self.beginning_before(&text[..end])).collect();
+        for range in beginnings.into_iter().rev() {
+            text.to_mut().replace_range(range, MASK);
+        }
         text
+    }
+
+    /// Where the longest beginning of a secret stands that `text` ends with.
+    fn beginning_before(&self, text: &str) -> Option<Range<usize>> {
+        let ends_with = |beginning: &[u8]| text.as_bytes().ends_with(beginning);
+        let lengths = self.0.iter().filter_map(|secret| {
+            (TELLING..secret.len()).rev().find(|length| ends_with(&secret.as_bytes()[..*length]))
+        });
+        lengths.max().map(|length| text.len() - length..text.len())
     }
 }
 
@@ -48,5 +69,20 @@ mod tests {
 
         assert_eq!(secrets.mask("key sk-abcdefgh, no, sk-abcdef"), "key ***, no, ***");
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
+    }
+
+    #[test]
+    fn masks_what_is_left_of_a_secret_that_was_cut() {
+        let secrets = Secrets::new(["sk-äbcdefgh".to_owned(), "sk-äbcd-12".to_owned()]);
+
+        for (text, masked) in [
+            ("key sk-äbcdefg", "key ***"),
+            ("key sk-äbcd…", "key ***…"),
+            ("sk-äbcd-1…: no key sk-äbcde… sk-äbcd", "***…: no key ***… ***"),
+            ("sk-äbcd, sk-äbc…", "sk-äbcd, sk-äbc…"),
+            ("…", "…"),
+        ] {
+            assert_eq!(secrets.mask(text), masked, "{text}");
+        }
     }
 }
