@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 
-use super::error::ApiError;
+use super::error::{self, ApiError};
 use super::{Limits, chat, models};
 use crate::config::Runtime;
 use crate::relay::{Outcome, Relay};
@@ -51,8 +51,9 @@ async fn live() -> Response {
 
 async fn ready<U>(State(app): State<Arc<App<U>>>) -> Response {
     if app.relay.drain.pauses.is_cancelled() {
-        let mut response = json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#);
-        response.extensions_mut().insert(Outcome::ShuttingDown);
+        let outcome = Outcome::ShuttingDown;
+        let mut response = json(error::status(outcome, None), r#"{"status":"draining"}"#);
+        response.extensions_mut().insert(outcome);
         return response;
     }
     json(StatusCode::OK, r#"{"status":"ready"}"#)
