@@ -31,7 +31,7 @@ pub struct Client {
 #[error("provider `{provider}`: {problem}")]
 pub struct Unusable {
     provider: Arc<str>,
-    problem: &'static str,
+    problem: String,
 }
 
 /// Where a provider's attempts go.
@@ -71,7 +71,7 @@ impl Upstream for Client {
             return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
         };
         let headers = headers::outbound(&call, provider)
-            .map_err(|_| Fault::new(Class::Unauthorized, Phase::Connect, BAD_KEY))?;
+            .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
         let request = target.request(headers, Slices::new(call.body));
         if let Some(connection) = target.idle.take().await {
             match connection.send(request.clone()).await {
@@ -92,18 +92,17 @@ impl Upstream for Client {
     }
 }
 
-const BAD_KEY: &str = "the key has characters that no header can carry";
-
 impl Target {
     fn try_new(provider: &Provider, tls: &Arc<Tls>) -> Result<Self, Unusable> {
-        let unusable = |problem| Unusable { provider: Arc::clone(&provider.name), problem };
+        let unusable =
+            |problem: &str| Unusable { provider: Arc::clone(&provider.name), problem: problem.to_owned() };
         let endpoint = Endpoint::try_new(&provider.base_url, tls)
             .ok_or_else(|| unusable("`base_url` must be an `http` or `https` URL with a host"))?;
         let path = path(&provider.base_url, "/chat/completions")
             .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
         let host = host(&provider.base_url)
             .ok_or_else(|| unusable("`base_url` has a host that no request can carry"))?;
-        headers::authorization(provider).map_err(|_| unusable(BAD_KEY))?;
+        headers::authorization(provider).map_err(|bad| unusable(&bad.to_string()))?;
         Ok(Self { endpoint, path, host, idle: Arc::default() })
     }
 

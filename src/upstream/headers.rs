@@ -1,8 +1,8 @@
 //! Which headers go out with an attempt and which come back, both by allowlist.
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT,
-    InvalidHeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
@@ -47,11 +47,16 @@ const REQUEST_IDS: [HeaderName; 3] = [
 const FRAMING: [HeaderName; 7] =
     [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
+/// A key that cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key has characters that no header can carry")]
+pub struct BadKey;
+
 /// The headers of an attempt, but for `host` and `content-length`.
 ///
 /// A header that is configured replaces ours and the client's; the candidate's replaces the
-/// provider's. Fails if the provider's key cannot stand in a header.
-pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, InvalidHeaderValue> {
+/// provider's.
+pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKey> {
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(ACCEPT, if call.stream { STREAM } else { JSON });
@@ -71,11 +76,11 @@ pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, Inval
 }
 
 /// The provider's key as a bearer token, marked as a secret.
-pub(super) fn authorization(provider: &Provider) -> Result<Option<HeaderValue>, InvalidHeaderValue> {
+pub(super) fn authorization(provider: &Provider) -> Result<Option<HeaderValue>, BadKey> {
     let Some(key) = &provider.key else {
         return Ok(None);
     };
-    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))?;
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).map_err(|_| BadKey)?;
     value.set_sensitive(true);
     Ok(Some(value))
 }
