@@ -4,5 +4,6 @@
 
 mod config;
 mod demo;
+mod fidelity;
 mod server;
 mod support;

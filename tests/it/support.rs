@@ -1,10 +1,14 @@
 //! What the tests of every topic share.
 
 pub mod client;
+pub mod program;
 pub mod proxy;
+pub mod settings;
 
-pub use client::{Call, Connection, End};
-pub use proxy::proxy;
+pub use client::{Answer, Call, Connection, End};
+pub use program::Program;
+pub use proxy::{Proxy, proxy};
+pub use settings::route_to;
 
 use std::future::Future;
 use std::time::Duration;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use backstop::server::Summary;
 use backstop::sim::{Act, Ended, Finish, Framing, Provider, Script};
+use tokio::net::TcpStream;
 
-use super::{Call, Connection, End, soon};
+use super::{Call, Connection, End, proxy, route_to, soon};
 
 #[tokio::test]
 async fn reads_streams_and_whole_answers() {
@@ -75,4 +77,16 @@ async fn keeps_and_leaves_connections() {
     let mut connection = Connection::open(provider.address()).await;
     connection.write(&Call::whole("m").bytes()).await;
     assert!(connection.head().await.is_err());
+}
+
+#[tokio::test]
+async fn serves_a_configuration_until_it_is_told_to_stop() {
+    let provider = Provider::start(Act::echo()).unwrap();
+    let proxy = proxy(&route_to(&provider)).await;
+    let address = proxy.address;
+
+    assert_eq!(Call::stream("r").send(address).await.content().await, "m");
+
+    assert_eq!(proxy.stop().await, Summary { under_way: 0, cut: 0 });
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }

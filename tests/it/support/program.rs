@@ -1,0 +1,104 @@
+//! The program itself, as a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use super::soon;
+
+/// The program with these arguments, in `directory`, with an environment of `variables` alone.
+pub fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+    command.current_dir(directory).env_clear().envs(variables.iter().copied()).args(arguments);
+    command
+}
+
+/// What the program says with these arguments, and its exit code.
+pub fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command(directory, &[], arguments).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// The program while it serves; dropping it ends it.
+#[derive(Debug)]
+pub struct Program {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    lines: UnboundedReceiver<String>,
+    seen: Vec<String>,
+    directory: TempDir,
+}
+
+impl Program {
+    /// Serves the configuration `text` on a free port, or what it finds if there is no text.
+    pub async fn serve(text: Option<&str>, variables: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        if let Some(text) = text {
+            std::fs::write(directory.path().join("backstop.toml"), text).expect("a file");
+        }
+        let mut child = command(directory.path(), variables, &["--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = mpsc::unbounded_channel();
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut program = Self { address, child, lines, seen: Vec::new(), directory };
+        let listening = program.line("listens on http://").await;
+        let (_, url) = listening.split_once("http://").expect("a URL");
+        program.address = url.split('/').next().and_then(|text| text.parse().ok()).expect("an address");
+        program
+    }
+
+    /// The directory it runs in.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The next line of its log that holds `part`.
+    pub async fn line(&mut self, part: &str) -> String {
+        loop {
+            let Some(line) = soon(part, self.lines.recv()).await else {
+                panic!("it ended before it said `{part}`: {:#?}", self.seen);
+            };
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Stops it as a container does; its exit code and every line of its log.
+    pub async fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        let id = self.child.id().to_string();
+        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().expect("a shell");
+        assert!(told.success(), "no process {id}");
+        while let Some(line) = soon("end of the log", self.lines.recv()).await {
+            self.seen.push(line);
+        }
+        let code = self.child.wait().expect("it ran").code();
+        (code, std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The message of a line of the log, which must be JSON.
+pub fn message(line: &str) -> String {
+    let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    line["message"].as_str().expect("a message").to_owned()
+}
