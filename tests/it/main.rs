@@ -5,5 +5,6 @@
 mod config;
 mod demo;
 mod fidelity;
+mod headers;
 mod server;
 mod support;
