@@ -4,6 +4,7 @@
 
 mod config;
 mod demo;
+mod endpoints;
 mod fidelity;
 mod headers;
 mod server;
