@@ -9,3 +9,4 @@ mod fidelity;
 mod headers;
 mod server;
 mod support;
+mod walls;
