@@ -16,7 +16,7 @@ use crate::retry::schedule::{Gap, Send};
 use crate::route::Candidate;
 use crate::telemetry::{self, Access};
 
-/// Watches one request; records `client_gone` if it is dropped before the end.
+/// Watches one request; dropped before the end, it records `client_gone`, or `internal` in a panic.
 pub(super) struct Observer {
     id: Arc<str>,
     client: Arc<str>,
@@ -35,6 +35,7 @@ pub(super) struct Observer {
     progress: Progress,
     warned: bool,
     ended: bool,
+    dropped: Outcome,
 }
 
 /// The newest thing worth showing to a client that waits.
@@ -76,6 +77,7 @@ impl Observer {
             progress: Progress::default(),
             warned: false,
             ended: false,
+            dropped: Outcome::ClientGone,
         }
     }
 
@@ -199,6 +201,11 @@ impl Observer {
         self.ended(failure.outcome);
     }
 
+    /// From now on being dropped before the end means this.
+    pub(super) fn if_dropped(&mut self, outcome: Outcome) {
+        self.dropped = outcome;
+    }
+
     /// The request is over; only the first call counts.
     pub(super) fn ended(&mut self, outcome: Outcome) {
         if std::mem::replace(&mut self.ended, true) {
@@ -226,7 +233,7 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        let outcome = if std::thread::panicking() { Outcome::Internal } else { Outcome::ClientGone };
+        let outcome = if std::thread::panicking() { Outcome::Internal } else { self.dropped };
         self.ended(outcome);
     }
 }

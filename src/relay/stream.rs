@@ -81,6 +81,14 @@ where
 
     /// The next bytes for the client; nothing once the stream is over.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // A panic is caught further out, and by the time it has this dropped it looks like a client that left.
+        self.observer.if_dropped(Outcome::Internal);
+        let polled = self.poll_piece(cx);
+        self.observer.if_dropped(Outcome::ClientGone);
+        polled
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(piece) = self.pieces.pop_front() {
                 return Poll::Ready(Some(piece));
