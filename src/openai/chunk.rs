@@ -17,8 +17,10 @@ pub struct Facts {
     pub payload: bool,
     /// The finish reason; of several choices the most telling one.
     pub finish: Option<Finish>,
-    /// How many choices have a finish reason.
-    pub finishes: u32,
+    /// The choices that have a finish reason.
+    pub finished: Choices,
+    /// The choices that have payload.
+    pub spoke: Choices,
     /// An `error` member that is not null, at the top or in a choice.
     pub error: bool,
     /// `usage.completion_tokens`; 0 where there is none.
@@ -29,6 +31,34 @@ pub struct Facts {
     pub choices: bool,
     /// A top-level member that a chunk has no business to hold: see [`without_foreign`].
     pub foreign: bool,
+}
+
+/// Some choices of an answer, by their `index`.
+///
+/// `OpenAI` allows 128 of them; whatever is beyond counts as the last one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Choices(u128);
+
+impl Choices {
+    fn add(&mut self, index: u32) {
+        self.0 |= 1 << index.min(u128::BITS - 1);
+    }
+
+    /// These and `others`.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether one of these is among `others`.
+    pub fn meet(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
+    }
 }
 
 /// A finish reason, from the least telling to the most.
@@ -114,11 +144,6 @@ fn read(data: &[u8]) -> Result<Facts, NotJson> {
 }
 
 impl Facts {
-    fn finish_with(&mut self, finish: Finish) {
-        self.finish = self.finish.max(Some(finish));
-        self.finishes += 1;
-    }
-
     fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
         let name = key.name();
         match (&*name, cursor.kind()) {
@@ -150,38 +175,42 @@ impl Facts {
         if cursor.kind() != Kind::Object {
             return Ok(());
         }
-        cursor.members(|cursor, key| match (&*key.name(), cursor.kind()) {
-            (_, Kind::Missing | Kind::Null) => Ok(()),
-            (b"delta" | b"message", Kind::Object) => cursor.members(|cursor, key| {
-                if is_payload(&key.name()) {
-                    self.payload |= is_filled(cursor)?;
+        let (mut index, mut payload, mut finish) = (0, false, None);
+        cursor.members(|cursor, key| {
+            match (&*key.name(), cursor.kind()) {
+                (_, Kind::Missing | Kind::Null) => {}
+                (b"index", Kind::Scalar) => index = small_number(cursor.text()?),
+                (b"delta" | b"message", Kind::Object) => cursor.members(|cursor, key| {
+                    if is_payload(&key.name()) {
+                        payload |= is_filled(cursor)?;
+                    }
+                    Ok(())
+                })?,
+                (b"text", Kind::String) => payload |= is_filled(cursor)?,
+                (b"finish_reason", Kind::String) => {
+                    finish = match &*unescape(cursor.string()?) {
+                        // Some providers write this for null.
+                        b"" => None,
+                        b"stop" => Some(Finish::Stop),
+                        b"error" => Some(Finish::Error),
+                        _ => Some(Finish::Other),
+                    };
                 }
-                Ok(())
-            }),
-            (b"text", Kind::String) => {
-                self.payload |= is_filled(cursor)?;
-                Ok(())
+                (b"finish_reason", _) => finish = Some(Finish::Other),
+                (b"error", _) => self.error = true,
+                _ => {}
             }
-            (b"finish_reason", Kind::String) => {
-                match &*unescape(cursor.string()?) {
-                    // Some providers write this for null.
-                    b"" => {}
-                    b"stop" => self.finish_with(Finish::Stop),
-                    b"error" => self.finish_with(Finish::Error),
-                    _ => self.finish_with(Finish::Other),
-                }
-                Ok(())
-            }
-            (b"finish_reason", _) => {
-                self.finish_with(Finish::Other);
-                Ok(())
-            }
-            (b"error", _) => {
-                self.error = true;
-                Ok(())
-            }
-            _ => Ok(()),
-        })
+            Ok(())
+        })?;
+        self.payload |= payload;
+        self.finish = self.finish.max(finish);
+        if payload {
+            self.spoke.add(index);
+        }
+        if finish.is_some() {
+            self.finished.add(index);
+        }
+        Ok(())
     }
 
     fn count(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
@@ -220,6 +249,11 @@ fn is_filled(cursor: &mut Cursor<'_>) -> Result<bool, Unbalanced> {
         Kind::Array | Kind::Object => !text[1..text.len() - 1].trim_ascii().is_empty(),
         Kind::Null | Kind::Scalar | Kind::Missing => false,
     })
+}
+
+/// An index; one that is no number counts as the first.
+fn small_number(text: &[u8]) -> u32 {
+    str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]

@@ -214,7 +214,14 @@ where
         };
         end = match data {
             Ok(Some(data)) => sieve.push(data, &mut pieces),
-            Ok(None) => Some(sieve.finish(&mut pieces).unwrap_or(End::Done)),
+            Ok(None) => {
+                let end = sieve.finish(&mut pieces);
+                if sieve.opened() {
+                    // The ended body says so again, and what follows from that is decided in one place.
+                    return Ok(Opening { pieces, sieve, end, body: Some(body), idle: limits.idle });
+                }
+                Some(end.unwrap_or(End::Done))
+            }
             Err(_) if sieve.finished() => Some(End::Done),
             Err(fault) => return Err(fault),
         };

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::openai::chunk::{self, Finish};
+use crate::openai::chunk::{self, Choices, Finish};
 use crate::openai::sse::{self, Event, EventSplitter};
 
 /// A longer event is a break.
@@ -23,9 +23,11 @@ const MAX_EVENT: usize = 8 * 1024 * 1024;
 pub(super) struct Sieve {
     splitter: EventSplitter,
     payload: bool,
-    /// How many choices the client asked for, and how many have a finish reason.
+    /// How many choices the client asked for, and which have a finish reason.
     choices: u32,
-    finishes: u32,
+    finished: Choices,
+    /// A choice went on after its finish reason: they say nothing in this stream.
+    untrusted: bool,
     finish: Option<Finish>,
     tokens: bool,
     done: bool,
@@ -82,7 +84,7 @@ impl Sieve {
 
     /// Whether every choice has a finish reason, after which every ending is clean.
     pub(super) fn finished(&self) -> bool {
-        self.finishes > 0 && self.finishes >= self.choices
+        !self.untrusted && self.finish.is_some() && self.finished.count() >= self.choices
     }
 
     /// Whether a usage counted completion tokens.
@@ -163,7 +165,8 @@ impl Sieve {
         }
         self.payload |= facts.payload;
         self.tokens |= facts.completion_tokens > 0;
-        self.finishes += facts.finishes;
+        self.untrusted |= facts.spoke.meet(self.finished);
+        self.finished = self.finished.and(facts.finished);
         self.finish = self.finish.max(facts.finish);
         if facts.foreign { Judgement::Replace(without_foreign(event, &data)) } else { Judgement::Pass }
     }

@@ -245,12 +245,14 @@ fn reference(value: &Value) -> Facts {
         ..Facts::default()
     };
     for choice in value["choices"].as_array().into_iter().flatten() {
+        let mut payload = false;
         for place in ["delta", "message"] {
-            facts.payload |= choice[place].as_object().is_some_and(|members| {
+            payload |= choice[place].as_object().is_some_and(|members| {
                 members.iter().any(|(key, value)| is_payload(key.as_bytes()) && filled(value))
             });
         }
-        facts.payload |= choice["text"].as_str().is_some_and(|text| !text.is_empty());
+        payload |= choice["text"].as_str().is_some_and(|text| !text.is_empty());
+        facts.payload |= payload;
         facts.error |= !choice["error"].is_null();
         let finish = match &choice["finish_reason"] {
             Value::Null => None,
@@ -259,7 +261,13 @@ fn reference(value: &Value) -> Facts {
             Value::String(reason) if reason == "error" => Some(Finish::Error),
             _ => Some(Finish::Other),
         };
-        facts.finishes += u32::from(finish.is_some());
+        let index = choice["index"].as_u64().and_then(|index| index.try_into().ok()).unwrap_or(0);
+        if payload {
+            facts.spoke.add(index);
+        }
+        if finish.is_some() {
+            facts.finished.add(index);
+        }
         facts.finish = facts.finish.max(finish);
     }
     facts

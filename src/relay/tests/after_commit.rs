@@ -45,15 +45,32 @@ async fn after_a_finish_reason_every_ending_is_clean() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_choices_need_two_finish_reasons() {
+async fn every_choice_needs_its_own_finish_reason() {
     let body = r#"{"model":"r","stream":true,"n":2,"messages":[]}"#;
-    for (stops, clean) in [(1, false), (2, true)] {
-        let parts = vec![text_part([HELLO, &STOP.repeat(stops)].concat())];
+    let other = STOP.replace("\"index\":0", "\"index\":1");
+    for (ends, clean) in [([STOP, STOP], false), ([STOP, &other], true)] {
+        let parts = vec![text_part([HELLO, &ends.concat()].concat())];
         let relay = relay(Script::new([Act::Answer(parts)]));
         let response = respond(&relay, route(&["a"], 1), body).await.unwrap();
 
         assert_eq!(text(response).await.contains("stream_broken"), !clean);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finish_reason_on_every_chunk_ends_nothing() {
+    let chatty = HELLO.replace("null", "\"stop\"");
+    let parts = vec![text_part([&*chatty, &*chatty].concat()), Part::Wait(secs(10)), text_part(&*chatty)];
+    let (text, _) = stream_of(parts).await;
+
+    assert_eq!(error_of(&text, &chatty.repeat(3))["code"], "stream_broken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_payload_without_its_blank_line_is_cut_all_the_same() {
+    let (text, _) = stream_of(vec![text_part(HELLO.trim_end())]).await;
+
+    assert_eq!(error_of(&text, HELLO)["code"], "stream_broken");
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,6 +184,7 @@ fn any_event() -> impl Strategy<Value = String> {
         1 => Just(ROLE.to_owned()),
         1 => Just(STOP.to_owned()),
         1 => Just(DONE.to_owned()),
+        1 => Just(HELLO.trim_end().to_owned()),
         1 => Just(": comment\n\n".to_owned()),
         1 => Just("data: nonsense\n\n".to_owned()),
         1 => Just("data: {\"error\":{\"message\":\"no\",\"code\":429}}\n\n".to_owned()),
