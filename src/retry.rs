@@ -10,8 +10,10 @@ pub mod classify;
 pub mod fault;
 pub mod retry_after;
 pub mod schedule;
+mod words;
 
 pub use fault::{Class, Fault, Phase};
+pub use words::Words;
 
 /// What a fault means for the candidate that caused it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,13 @@
 //! One attempt: a request goes to a provider, a response comes back.
 
 use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use crate::retry::Fault;
 use crate::route::Candidate;
@@ -38,13 +41,32 @@ pub trait Upstream: Send + Sync + 'static {
     fn tidy(&self) {}
 }
 
+/// The moment at which an attempt had a connection to send over.
+#[derive(Debug, Default)]
+pub struct Connected(OnceLock<Instant>);
+
+impl Connected {
+    /// It has one now.
+    pub fn mark(&self) {
+        // A request that is sent again over a new connection keeps its first moment.
+        let _ = self.0.set(Instant::now());
+    }
+
+    /// When it had one, if it has.
+    pub fn at(&self) -> Option<Instant> {
+        self.0.get().copied()
+    }
+}
+
 /// What an attempt sends.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// To whom.
     pub candidate: &'a Candidate,
     /// The limit for name look-up, TCP and TLS; the candidate's own, or more after a timeout.
-    pub connect: std::time::Duration,
+    pub connect: Duration,
+    /// Told when there is a connection to send over.
+    pub connected: &'a Connected,
     /// The client's headers, unfiltered.
     pub client_headers: &'a HeaderMap,
     /// The body, in slices that are sent one after the other.

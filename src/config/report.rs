@@ -3,9 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use super::estimate::Estimate;
-use super::text::{RangeWords, Words};
+use super::text::RangeWords;
 use super::{Cors, Loaded};
-use crate::retry::{Class, Policy, Ruling};
+use crate::retry::{Class, Policy, Ruling, Words};
 use crate::route::{Order, Route};
 
 /// The report on `loaded`: the routes in words, then the warnings. Shows no secret.
@@ -73,7 +73,7 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
         writeln!(out, "  {}", schedule(&route.policy).replace("attempt", "round"))?;
     }
     write_rulings(&route.policy, "  ", out)?;
-    let [shortest, likely, longest] = Estimate::times(route).map(Words);
+    let [shortest, likely, longest] = Estimate::times(route).map(Words::about);
     let deadline = Words(route.policy.deadline);
     writeln!(out, "  waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;
     writeln!(out, "  deadline: {deadline}")

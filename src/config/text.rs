@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 
-use crate::retry::DelayRange;
+use crate::retry::{DelayRange, Words};
 
 /// The longest duration that is taken for meant.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -84,24 +84,6 @@ pub fn bytes(size: u64) -> Result<usize, Problem> {
         .ok()
         .filter(|_| size <= LARGEST)
         .ok_or(Problem { message: "this size is larger than 16GiB", hint: SIZE })
-}
-
-/// A duration as the configuration spells it: `1m30s`, `500ms`.
-#[derive(Debug, Clone, Copy)]
-pub struct Words(pub Duration);
-
-impl fmt::Display for Words {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
-        let parts =
-            [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (millis.into(), "ms")];
-        let mut any = false;
-        for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
-            write!(f, "{number}{unit}")?;
-            any = true;
-        }
-        if any { Ok(()) } else { f.write_str("0s") }
-    }
 }
 
 /// A range as the configuration spells it: `2s..4s`, `1m`.

@@ -12,9 +12,9 @@ use super::limits::Limits;
 use super::observer::Observer;
 use super::stream::Opening;
 use super::{Relay, Request, peek};
-use crate::retry::{Fault, Phase, classify};
+use crate::retry::{Fault, classify};
 use crate::route::Candidate;
-use crate::upstream::{Call, Upstream, headers};
+use crate::upstream::{Call, Connected, Upstream, headers};
 
 /// Enough of an error body to say what it means.
 const ERROR_BODY: usize = 64 * 1024;
@@ -47,14 +47,16 @@ pub(super) async fn run<U: Upstream>(
     observer: &mut Observer,
 ) -> Result<Opened<U::Body>, Fault> {
     let stream = request.envelope.stream();
+    let connected = Connected::default();
     let call = Call {
         candidate,
         connect: limits.connect,
+        connected: &connected,
         client_headers: &request.headers,
         body: request.envelope.body_for(&candidate.model, &candidate.edits),
         stream,
     };
-    let response = limits.within(Phase::FirstByte, relay.upstream.send(call)).await?;
+    let response = limits.head(&connected, relay.upstream.send(call)).await?;
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         let body = error_body(body, limits).await;
@@ -93,6 +95,6 @@ where
         Ok(())
     };
     // Whatever stopped it, what has been read is what there is to go by.
-    let _cut = limits.within(Phase::FirstToken, all).await;
+    let _cut = limits.payload(all).await;
     read.freeze()
 }

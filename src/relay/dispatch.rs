@@ -6,12 +6,12 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use super::answer::Answer;
-use super::limits::{Growth, Words};
+use super::limits::{Growth, Until};
 use super::observer::Observer;
 use super::{Failure, Outcome, Relay, Request, attempt};
 use crate::retry::classify;
 use crate::retry::schedule::{Schedule, Send, Step, Stop, StopReason};
-use crate::retry::{DelayRange, Fault, Verdict};
+use crate::retry::{DelayRange, Fault, Verdict, Words};
 use crate::upstream::Upstream;
 
 /// Tries `request` until a candidate answers or none is left.
@@ -41,8 +41,8 @@ pub(super) async fn run<U: Upstream>(
 
 /// Why a request got no answer.
 enum End {
-    /// The schedule stopped; the fault that decides the outcome.
-    Stopped(Stop, Fault),
+    /// The schedule stopped; the fault that decides the outcome, and the number of its attempt.
+    Stopped(Stop, (u32, Fault)),
     /// The process is about to end.
     ShuttingDown,
 }
@@ -67,7 +67,8 @@ async fn drive<U: Upstream>(
         wait(relay, &send, schedule.of(), observer).await?;
         let candidate = &candidates[send.candidate];
         observer.sending(&send, schedule.of(), candidate);
-        let until = observer.started() + send.until;
+        let until =
+            Until { time: observer.started() + send.until, is_share: send.until < route.policy.deadline };
         let limits = growth[send.candidate].limits(&candidate.timeouts, request.envelope.stream(), until);
         let fault = match attempt::run(relay, request, candidate, limits, observer).await {
             Ok(opened) => {
@@ -80,7 +81,7 @@ async fn drive<U: Upstream>(
             growth[send.candidate].after(&fault);
         }
         let verdict = classify::verdict(&fault, &candidate.policy.on);
-        deciding.note(fault, verdict);
+        deciding.note(send.number, fault, verdict);
         let mut draw = |range: DelayRange| generator.random_range(range.min()..=range.max());
         step = schedule.after(verdict, observer.elapsed(), &mut draw);
     }
@@ -100,28 +101,28 @@ async fn wait<U>(relay: &Relay<U>, send: &Send, of: u32, observer: &mut Observer
 }
 
 /// Finds the fault that names the outcome: the last one that could be retried, else the first
-/// permanent one.
+/// permanent one. Each stands with the number of its attempt.
 #[derive(Default)]
 struct Deciding {
-    retryable: Option<Fault>,
-    permanent: Option<Fault>,
+    retryable: Option<(u32, Fault)>,
+    permanent: Option<(u32, Fault)>,
 }
 
 impl Deciding {
-    fn note(&mut self, fault: Fault, verdict: Verdict) {
+    fn note(&mut self, number: u32, fault: Fault, verdict: Verdict) {
         match verdict {
-            Verdict::Retry { .. } | Verdict::Next { .. } => self.retryable = Some(fault),
+            Verdict::Retry { .. } | Verdict::Next { .. } => self.retryable = Some((number, fault)),
             Verdict::Drop => {
-                self.permanent.get_or_insert(fault);
+                self.permanent.get_or_insert((number, fault));
             }
             Verdict::Reject => {
                 self.retryable = None;
-                self.permanent = Some(fault);
+                self.permanent = Some((number, fault));
             }
         }
     }
 
-    fn fault(self) -> Fault {
+    fn fault(self) -> (u32, Fault) {
         self.retryable.or(self.permanent).expect("a schedule stops after a failed attempt only")
     }
 }
@@ -134,8 +135,8 @@ impl End {
             1 => "1 attempt".to_owned(),
             count => format!("{count} attempts"),
         };
-        let (stop, fault) = match self {
-            Self::Stopped(stop, fault) => (stop, fault),
+        let (stop, number, fault) = match self {
+            Self::Stopped(stop, (number, fault)) => (stop, number, fault),
             Self::ShuttingDown => {
                 return Failure {
                     outcome: Outcome::ShuttingDown,
@@ -148,35 +149,34 @@ impl End {
                 };
             }
         };
-        let retry_after = stop.retry_after.or(fault.retry_after);
+        // Where a candidate could still answer, the schedule knows when; a wish of one that is out of
+        // the race is only worth passing on if nobody else is left.
+        let retry_after = match stop.reason {
+            StopReason::Rejected | StopReason::NoCandidateLeft => fault.retry_after,
+            StopReason::AttemptsExhausted | StopReason::Deadline => stop.retry_after,
+        };
         let why = match stop.reason {
             StopReason::Rejected => "the request was refused",
             StopReason::NoCandidateLeft => "no model of the route can answer it",
             StopReason::AttemptsExhausted => "the schedule is used up",
             StopReason::Deadline => "the next attempt would pass the deadline",
         };
-        let hint = retry_after.map(|after| format!("; try again in {}", Words(after))).unwrap_or_default();
+        let candidate = trail
+            .iter()
+            .find(|attempt| attempt.number == number)
+            .map_or_else(String::new, |attempt| format!("`{}/{}`", attempt.provider, attempt.model));
+        let hint =
+            retry_after.map(|after| format!("; try again in {}", Words::about(after))).unwrap_or_default();
         Failure {
             outcome: Outcome::Failed(fault.class),
             message: format!(
                 "`{route}` got no answer after {attempts} in {} ({why}), {}: {fault}{hint}",
-                Words(observer.elapsed()),
-                which(&fault, &trail),
+                Words::about(observer.elapsed()),
+                candidate,
             ),
             retry_after,
             provider_status: fault.status,
             trail,
         }
     }
-}
-
-/// Names the candidate whose fault decided.
-fn which(fault: &Fault, trail: &[super::Attempt]) -> String {
-    let is_it =
-        |attempt: &&super::Attempt| attempt.reason == fault.reason && attempt.code == fault.class.as_str();
-    trail
-        .iter()
-        .rev()
-        .find(is_it)
-        .map_or_else(String::new, |attempt| format!("{}/{}", attempt.provider, attempt.model))
 }

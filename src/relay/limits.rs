@@ -1,12 +1,13 @@
 //! The limits of an attempt, and how they grow.
 
-use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::retry::{Class, Fault, Phase};
+use crate::retry::{Class, Fault, Phase, Words};
 use crate::route::Timeouts;
+use crate::upstream::Connected;
 
 /// A limit that passes again and again stops growing here: 60 s become a little over 17 h.
 const MOST_DOUBLINGS: u32 = 10;
@@ -34,7 +35,7 @@ impl Growth {
     }
 
     /// The limits of the next attempt, which must have opened by `until`.
-    pub(super) fn limits(&self, timeouts: &Timeouts, stream: bool, until: Instant) -> Limits {
+    pub(super) fn limits(&self, timeouts: &Timeouts, stream: bool, until: Until) -> Limits {
         let grown = |limit: Duration, doublings: u32| limit.saturating_mul(1u32 << doublings);
         Limits {
             connect: grown(timeouts.connect, self.connect),
@@ -53,52 +54,71 @@ pub(super) struct Limits {
     pub(super) first_byte: Duration,
     pub(super) first_token: Duration,
     pub(super) idle: Duration,
-    /// The end of the candidate's share of the deadline.
-    pub(super) until: Instant,
+    pub(super) until: Until,
+}
+
+/// The moment by which an attempt must have opened, whatever its own limits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until {
+    pub(super) time: Instant,
+    /// Whether it is the end of a share, which leaves time for other candidates.
+    pub(super) is_share: bool,
 }
 
 impl Limits {
-    /// Waits for `future` until the limit of its phase or the end of the share, whichever is first.
-    pub(super) async fn within<T>(
+    /// Waits for the response head. The `first_byte` limit begins when `connected` says that there
+    /// is a connection; how long that may take is the upstream's to limit.
+    pub(super) async fn head<T>(
         &self,
-        phase: Phase,
-        future: impl Future<Output = Result<T, Fault>>,
+        connected: &Connected,
+        sending: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let (limit, waited_for) = match phase {
-            Phase::Connect => (self.connect, "no connection"),
-            Phase::FirstByte => (self.first_byte, "no response head"),
-            Phase::FirstToken => (self.first_token, "no payload"),
-            Phase::Stream => (self.idle, "no byte"),
-        };
-        let now = Instant::now();
-        let end = now.checked_add(limit).map_or(self.until, |end| end.min(self.until));
-        match tokio::time::timeout_at(end, future).await {
-            Ok(result) => result,
-            Err(_) if end < self.until => {
-                let reason = format!("{waited_for} within {} ({})", Words(limit), phase.as_str());
-                Err(Fault::new(Class::Timeout, phase, reason))
-            }
-            Err(_) => {
-                let waited = Words(now.elapsed());
-                let reason = format!("{waited_for} within {waited}, all that the deadline left (deadline)");
-                Err(Fault::new(Class::Timeout, phase, reason))
+        let began = Instant::now();
+        let mut sending = pin!(sending);
+        loop {
+            let from = connected.at().unwrap_or_else(Instant::now);
+            let end = self.clip(from, self.first_byte);
+            match tokio::time::timeout_at(end, &mut sending).await {
+                Ok(result) => return result,
+                Err(_) if end == self.until.time => {
+                    return Err(self.out_of_time(Phase::FirstByte, "no response head", began));
+                }
+                Err(_) if connected.at().is_some_and(|at| at <= from) => {
+                    return Err(late(Phase::FirstByte, "no response head", self.first_byte));
+                }
+                // It was still connecting when the clock was set.
+                Err(_) => {}
             }
         }
+    }
+
+    /// Waits for the first payload, or for the next piece of an answer that is not streamed.
+    pub(super) async fn payload<T>(
+        &self,
+        reading: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let began = Instant::now();
+        let end = self.clip(began, self.first_token);
+        match tokio::time::timeout_at(end, reading).await {
+            Ok(result) => result,
+            Err(_) if end == self.until.time => Err(self.out_of_time(Phase::FirstToken, "no payload", began)),
+            Err(_) => Err(late(Phase::FirstToken, "no payload", self.first_token)),
+        }
+    }
+
+    fn clip(&self, from: Instant, limit: Duration) -> Instant {
+        from.checked_add(limit).map_or(self.until.time, |end| end.min(self.until.time))
+    }
+
+    fn out_of_time(&self, phase: Phase, missing: &str, began: Instant) -> Fault {
+        let waited = Words::about(began.elapsed());
+        let whose = if self.until.is_share { "its share of the deadline" } else { "the deadline" };
+        let reason = format!("{missing} within {waited}, all that {whose} left (deadline)");
+        Fault::new(Class::Timeout, phase, reason)
     }
 }
 
-/// A duration as a person writes it: `500ms`, `10s`, `2m45s`.
-pub(super) struct Words(pub(super) Duration);
-
-impl fmt::Display for Words {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match self.0.subsec_millis() {
-            millis if seconds == 0 => write!(f, "{millis}ms"),
-            millis if seconds < 10 && millis > 0 => write!(f, "{:.1}s", self.0.as_secs_f64()),
-            _ if seconds < 60 => write!(f, "{seconds}s"),
-            _ if seconds.is_multiple_of(60) => write!(f, "{}m", seconds / 60),
-            _ => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
-        }
-    }
+fn late(phase: Phase, missing: &str, limit: Duration) -> Fault {
+    let reason = format!("{missing} within {} ({})", Words(limit), phase.as_str());
+    Fault::new(Class::Timeout, phase, reason)
 }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::limits::Words;
 use super::{Attempt, Failure, Outcome, Request};
 use crate::config::Secrets;
-use crate::retry::Fault;
 use crate::retry::schedule::{Gap, Send};
+use crate::retry::{Fault, Words};
 use crate::route::Candidate;
 use crate::telemetry::{self, Access};
 
@@ -110,7 +109,7 @@ impl Observer {
 
     /// A wait of `send.wait` begins.
     pub(super) fn waiting(&mut self, send: &Send, of: u32) {
-        let wait = Words(send.wait);
+        let wait = Words::about(send.wait);
         let sent = send.number - 1;
         let text = match send.gap {
             Gap::Burst { completed, of: bursts } => format!(

@@ -5,17 +5,23 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
+use bytesize::ByteSize;
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
+use serde_json::value::RawValue;
 
 use super::Request;
 use super::limits::Limits;
 use super::observer::Observer;
-use super::sieve::{End, Sieve};
+use super::sieve::{End, Sieve, TOO_LONG};
 use super::stream::{LINGER, Opening};
 use crate::openai::completion::{self, Flaw};
+use crate::openai::error::ProviderError;
 use crate::retry::{Class, Fault, Phase, classify};
+
+/// The most white space that may stand before an answer.
+const MAX_BLANK: usize = 64 * 1024;
 
 /// The most that is kept of a stream that does not open.
 const MAX_PRELUDE: usize = 8 * 1024 * 1024;
@@ -47,45 +53,73 @@ pub(super) async fn stream<B>(
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    let mut body = body;
-    let (form, prelude) = limits.within(Phase::FirstToken, sniff(&mut body)).await?;
-    match form {
-        Form::Events => {
-            let sieve = Sieve::new(request.envelope.choices());
-            let opening = events(body, prelude, sieve, headers, limits, observer);
-            limits.within(Phase::FirstToken, opening).await
-        }
-        Form::Json => {
+    let sieve = Sieve::new(request.envelope.choices());
+    match limits.payload(begin(body, sieve, headers, limits, observer)).await? {
+        Beginning::Events(opening) => Ok(opening),
+        Beginning::Json(body, prelude) => {
             let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
             check(&answer, headers)?;
             let events = completion::as_events(&answer, request.envelope.include_usage())
-                .map_err(|_| Fault::new(Class::Broken, Phase::FirstToken, NOT_A_COMPLETION))?;
+                .map_err(|flaw| broken(flaw.to_string()))?;
             Ok(Opening::whole(events, limits.idle))
-        }
-        Form::Empty => Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body")),
-        Form::Neither => {
-            let reason = "an answer that is neither an event stream nor JSON by its first bytes";
-            Err(Fault::new(Class::Broken, Phase::FirstToken, reason))
         }
     }
 }
 
-const NOT_A_COMPLETION: &str = "JSON without `choices`";
+/// What the first bytes of a streamed answer turned out to be.
+enum Beginning<B> {
+    Events(Opening<B>),
+    /// A whole answer, and what has been read of it.
+    Json(B, Bytes),
+}
+
+async fn begin<B>(
+    mut body: B,
+    sieve: Sieve,
+    headers: &HeaderMap,
+    limits: Limits,
+    observer: &mut Observer,
+) -> Result<Beginning<B>, Fault>
+where
+    B: Body<Data = Bytes, Error = Fault> + Unpin,
+{
+    let (form, prelude) = sniff(&mut body).await?;
+    match form {
+        Form::Events => events(body, prelude, sieve, headers, limits, observer).await.map(Beginning::Events),
+        Form::Json => Ok(Beginning::Json(body, prelude)),
+        Form::Empty => Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body")),
+        Form::Neither => {
+            let what = "an answer that is neither an event stream nor JSON by its first bytes";
+            Err(broken(match ProviderError::parse(&prelude).message {
+                Some(words) => format!("{what}: {words}"),
+                None => what.to_owned(),
+            }))
+        }
+    }
+}
+
+fn broken(reason: impl Into<String>) -> Fault {
+    Fault::new(Class::Broken, Phase::FirstToken, reason)
+}
 
 fn check(answer: &[u8], headers: &HeaderMap) -> Result<(), Fault> {
-    let broken = |reason| Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+    let says = || classify::error_body(headers, answer, Phase::FirstToken, SystemTime::now());
+    let empty = |reason| Err(Fault::new(Class::Empty, Phase::FirstToken, reason));
     if answer.iter().all(u8::is_ascii_whitespace) {
-        return Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body"));
+        return empty("an empty body");
     }
     match completion::inspect(answer) {
-        Ok(completion) if completion.empty => {
-            Err(Fault::new(Class::Empty, Phase::FirstToken, "an answer with nothing in it"))
-        }
+        Ok(completion) if completion.empty => empty("an answer with nothing in it"),
         Ok(_) => Ok(()),
-        Err(Flaw::Error) => Err(classify::error_body(headers, answer, Phase::FirstToken, SystemTime::now())),
-        Err(Flaw::NoChoices) => broken(NOT_A_COMPLETION),
-        Err(Flaw::NotJson) => broken("an answer that is not JSON"),
+        Err(Flaw::Error) => Err(says()),
+        // An error in a shape of its own still has its words; JSON that was cut may hold those of an answer.
+        Err(_) if is_json(answer) && ProviderError::parse(answer).reason().is_some() => Err(says()),
+        Err(flaw) => Err(broken(flaw.to_string())),
     }
+}
+
+fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(text).is_ok()
 }
 
 async fn read_whole<B>(mut body: B, start: BytesMut, most: usize, limits: Limits) -> Result<Bytes, Fault>
@@ -94,10 +128,12 @@ where
 {
     let mut first: Option<Bytes> = None;
     let mut read = start;
-    while let Some(data) = limits.within(Phase::FirstToken, next_data(&mut body)).await? {
+    while let Some(data) = limits.payload(next_data(&mut body)).await? {
         if read.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
-            let reason = format!("an answer larger than `max_answer`: {most} bytes");
-            return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+            let most = ByteSize(most as u64).display().si();
+            let reason = format!("an answer larger than `server.max_answer`: {most}");
+            // The same question gets an answer of that size again.
+            return Err(Fault::new(Class::Unexpected, Phase::FirstToken, reason));
         }
         if read.is_empty() && first.is_none() {
             first = Some(data);
@@ -148,7 +184,7 @@ where
         if let Some(form) = form_of(&read) {
             return Ok((form, read));
         }
-        if read.len() > MAX_PRELUDE {
+        if read.len() > MAX_BLANK {
             return Ok((Form::Neither, read));
         }
     }
@@ -196,14 +232,12 @@ where
             }
             Some(End::Done) => return concluded(pieces, sieve, limits),
             Some(End::TooLong) => {
-                let reason = "an event of more than 8 MB";
-                return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+                return Err(broken(TOO_LONG));
             }
             None => {}
         }
         if sieve.passed() > MAX_PRELUDE {
-            let reason = "8 MB of events without payload";
-            return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+            return Err(broken("8 MiB of events without payload"));
         }
         let next = next_data(&mut body);
         let data = if sieve.finished() {
@@ -235,8 +269,7 @@ fn concluded<B>(mut pieces: VecDeque<Bytes>, mut sieve: Sieve, limits: Limits) -
         return Ok(Opening { pieces, sieve, end: Some(End::Done), body: None, idle: limits.idle });
     }
     if sieve.dropped() && !sieve.finished() {
-        let reason = "a stream without one event that is JSON";
-        return Err(Fault::new(Class::Broken, Phase::FirstToken, reason));
+        return Err(broken("a stream without one event that is JSON"));
     }
     Err(Fault::new(Class::Empty, Phase::FirstToken, "a stream with nothing in it"))
 }

@@ -14,6 +14,9 @@ use crate::openai::sse::{self, Event, EventSplitter};
 /// A longer event is a break.
 const MAX_EVENT: usize = 8 * 1024 * 1024;
 
+/// How that is told.
+pub(super) const TOO_LONG: &str = "an event of more than 8 MiB";
+
 /// Sorts the events of one stream.
 #[derive(Debug, Default)]
 #[expect(
@@ -115,6 +118,10 @@ impl Sieve {
         let mut end = None;
         for event in sse::events(block) {
             let range = event.range();
+            if event.raw.len() > MAX_EVENT {
+                end = Some(End::TooLong);
+                break;
+            }
             match self.judge(&event) {
                 Judgement::Pass => run.end = range.end,
                 Judgement::Done => {

@@ -13,12 +13,11 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::Outcome;
-use super::limits::Words;
 use super::observer::Observer;
-use super::sieve::{End, Sieve};
+use super::sieve::{End, Sieve, TOO_LONG};
 use crate::openai::error::ErrorObject;
 use crate::openai::sse;
-use crate::retry::{Fault, Phase, classify};
+use crate::retry::{Fault, Phase, Words, classify};
 
 /// After a finish reason, a provider that says nothing for this long has ended.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
@@ -153,7 +152,7 @@ where
                 let fault = classify::error_body(&HeaderMap::new(), &data, Phase::Stream, SystemTime::now());
                 self.broken(Outcome::StreamBroken, &fault.reason);
             }
-            End::TooLong => self.broken(Outcome::StreamBroken, "an event of more than 8 MB"),
+            End::TooLong => self.broken(Outcome::StreamBroken, TOO_LONG),
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 use crate::relay::Outcome;
+use crate::retry::Words;
 
 /// What a client only announces is worth this much memory; the rest comes as it sends it.
 const AHEAD: usize = 1024 * 1024;
@@ -47,7 +48,7 @@ pub(super) async fn read(mut body: Body, cap: usize, pause: Duration) -> Result<
 async fn next(body: &mut Body, pause: Duration) -> Result<Option<Bytes>, ApiError> {
     loop {
         let frame = timeout(pause, body.frame()).await.map_err(|_| {
-            let message = format!("the body of the request stopped coming for {pause:?}");
+            let message = format!("the body of the request stopped coming for {}", Words(pause));
             ApiError::new(Outcome::RequestTimeout, message)
         })?;
         match frame {

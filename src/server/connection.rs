@@ -25,6 +25,7 @@ use super::guard::Guarded;
 use super::request_id::{self, X_REQUEST_ID};
 use super::watch::{Watch, Watched};
 use crate::relay::Outcome;
+use crate::retry::Words;
 use crate::telemetry;
 
 /// The most of a head, and of an answer that the client has yet to read.
@@ -143,7 +144,7 @@ async fn converse<S: Service>(
 
 /// Answers a head that did not come to its end.
 async fn refuse_slow_head(stream: &mut TcpStream, client: &str, limits: &Limits) {
-    let message = format!("the head of the request was not complete within {:?}", limits.head);
+    let message = format!("the head of the request was not complete within {}", Words(limits.head));
     let error = ApiError::new(Outcome::RequestTimeout, message);
     let id = request_id::make();
     telemetry::access(&telemetry::Access {

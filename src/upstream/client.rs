@@ -1,9 +1,11 @@
 //! The HTTP client: sends an attempt over a connection of its own or over one that is idle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use tokio::time::Instant;
 
 use super::answer::Body;
 use super::connect::Endpoint;
@@ -15,6 +17,10 @@ use super::tls::Tls;
 use super::{Call, Upstream, headers};
 use crate::config::{Provider, Runtime};
 use crate::retry::{Class, Fault, Phase};
+
+/// A kept-alive connection that is lost sooner than this was closed before the provider took the
+/// request: news of that travels one way. Later, the provider may have begun to answer.
+const UNSEEN: Duration = Duration::from_secs(1);
 
 /// Sends attempts to the configured providers over HTTP/1.1.
 ///
@@ -74,13 +80,16 @@ impl Upstream for Client {
             .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
         let request = target.request(headers, Slices::new(call.body));
         if let Some(connection) = target.idle.take().await {
+            call.connected.mark();
+            let began = Instant::now();
             match connection.send(request.clone()).await {
                 Ok(answer) => return Ok(target.answer(answer)),
-                Err(Lost { unheard: true, .. }) => {}
+                Err(Lost { unheard: true, .. }) if began.elapsed() < UNSEEN => {}
                 Err(Lost { fault, .. }) => return Err(fault),
             }
         }
         let connection = target.endpoint.connect(call.connect).await?;
+        call.connected.mark();
         let answer = connection.send(request).await.map_err(|lost| lost.fault)?;
         Ok(target.answer(answer))
     }

@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, lookup_host};
 use super::connection::Connection;
 use super::tls::Tls;
 use super::wire::Stream;
-use crate::retry::{Class, Fault, Phase};
+use crate::retry::{Class, Fault, Phase, Words};
 
 /// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -94,7 +94,7 @@ pub(super) async fn within<T>(
     connecting: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
     tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
-        let reason = format!("no connection within {limit:?} (connect)");
+        let reason = format!("no connection within {} (connect)", Words(limit));
         Err(Fault::new(Class::Timeout, Phase::Connect, reason))
     })
 }

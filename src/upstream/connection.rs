@@ -79,7 +79,7 @@ impl Connection {
             Ok(response) => Ok(Reading::begin(response, self)),
             Err(error) => {
                 let heard = self.heard.is_raised();
-                Err(Lost { fault: lost_before_head(&error, heard), unheard: !heard })
+                Err(Lost { fault: lost_before_head(&error, heard), unheard: !heard || error.is_canceled() })
             }
         }
     }

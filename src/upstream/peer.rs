@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::Body;
 use super::client::Client;
-use super::{Call, Upstream as _};
+use super::{Call, Connected, Upstream as _};
 use crate::config::{Cors, Provider, Runtime, Secrets, Server};
 use crate::retry::{Fault, Policy};
 use crate::route::{Candidate, Edits, ProviderId, Routes, Timeouts};
@@ -165,9 +165,15 @@ pub(super) async fn send_within(
 ) -> Result<Response<Body>, Fault> {
     let client_headers = HeaderMap::new();
     let candidate = candidate();
-    client
-        .send(Call { candidate: &candidate, connect, client_headers: &client_headers, body, stream: true })
-        .await
+    let call = Call {
+        candidate: &candidate,
+        connect,
+        connected: &Connected::default(),
+        client_headers: &client_headers,
+        body,
+        stream: true,
+    };
+    client.send(call).await
 }
 
 /// Sends an attempt and reads the answer to its end.

@@ -7,7 +7,7 @@ use super::provider::Known;
 use crate::config::estimate::Estimate;
 use crate::config::file::{CandidateTable, OnBreakName, ProgressName, RouteTable};
 use crate::config::spanned::{At, TextOr};
-use crate::config::text::Words;
+use crate::retry::Words;
 use crate::route::{Chain, Order, Route};
 
 impl<'a> Validation<'a> {

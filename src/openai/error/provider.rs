@@ -148,6 +148,7 @@ impl Reader {
             "innererror",
             "metadata",
             "raw",
+            "choices",
         ];
         for value in inner.iter().filter_map(|key| object.get(*key)) {
             self.value(value, depth);

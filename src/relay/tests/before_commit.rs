@@ -74,6 +74,46 @@ async fn each_limit_is_named_and_moves_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_wait_for_the_head_begins_with_the_connection() {
+    let relay = relay(Script::new([Act::Connecting(secs(9))]));
+    let start = Instant::now();
+
+    let failure = respond(&relay, route(&["a"], 1), STREAM).await.unwrap_err();
+
+    assert_eq!(start.elapsed(), secs(69));
+    assert_eq!(failure.trail[0].reason, "no response head within 1m (first_byte)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_comment_gives_no_second_patience() {
+    let parts = vec![Part::Wait(secs(59)), text_part(": PROCESSING\n\n"), Part::Hang];
+    let relay = relay(Script::new([Act::Answer(parts)]));
+    let start = Instant::now();
+
+    respond(&relay, route(&["a"], 1), STREAM).await.unwrap_err();
+
+    assert_eq!(start.elapsed(), secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_in_a_shape_of_its_own_keeps_its_words_and_its_meaning() {
+    for body in [
+        r#"{"object":"error","message":"too many of you","code":429}"#,
+        r#"[{"error":{"code":429,"message":"too many of you"}}]"#,
+        r#"{"choices":[{"error":{"code":429,"message":"too many of you"},"finish_reason":"error"}]}"#,
+    ] {
+        for request in [STREAM, WHOLE] {
+            let relay = relay(Script::new([answer(body)]));
+
+            let failure = respond(&relay, route(&["a"], 1), request).await.unwrap_err();
+
+            assert_eq!(failure.outcome, Outcome::Failed(Class::RateLimited), "{body}");
+            assert!(failure.message.contains("too many of you"), "{}", failure.message);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn comments_are_life_but_no_payload() {
     let mut parts = Vec::new();
     for _ in 0..30 {
@@ -108,7 +148,12 @@ async fn attempts_are_cut_at_the_deadline_and_its_name_is_in_the_error() {
 
     assert_eq!(start.elapsed(), secs(40));
     assert_eq!(sent(&relay), [("a".into(), 0), ("b".into(), 20)]);
-    assert!(failure.trail[1].reason.ends_with("(deadline)"), "{}", failure.trail[1].reason);
+    let reasons: Vec<_> = failure.trail.iter().map(|attempt| attempt.reason.as_str()).collect();
+    let expected = [
+        "no response head within 20s, all that its share of the deadline left (deadline)",
+        "no response head within 20s, all that the deadline left (deadline)",
+    ];
+    assert_eq!(reasons, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,8 +251,8 @@ async fn a_bad_key_stops_a_lone_candidate_at_once() {
 async fn too_large_an_answer_is_not_kept() {
     let relay = relay(Script::new([answer(format!("{{\"choices\":\"{}\"}}", "x".repeat(1_000_000)))]));
 
-    let failure = respond(&relay, route(&["a"], 1), WHOLE).await.unwrap_err();
+    let failure = respond(&relay, route(&["a"], 9), WHOLE).await.unwrap_err();
 
-    assert_eq!(failure.outcome, Outcome::Failed(Class::Broken));
-    assert!(failure.message.contains("max_answer"), "{}", failure.message);
+    assert_eq!(failure.outcome, Outcome::Failed(Class::Unexpected));
+    assert!(failure.message.contains("`server.max_answer`: 1.0 MB"), "{}", failure.message);
 }

@@ -19,6 +19,8 @@ use crate::upstream::{Call, Upstream};
 pub enum Act {
     /// Refuses the connection.
     Refuse,
+    /// Takes this long to connect, then never answers.
+    Connecting(Duration),
     /// Never answers.
     Hang,
     /// Answers with this status and body.
@@ -115,11 +117,15 @@ impl Upstream for Script {
             seen.connect.push(call.connect);
         }
         let act = self.acts.lock().unwrap().pop_front().expect("an attempt that the script did not foresee");
+        if let Act::Connecting(time) = act {
+            tokio::time::sleep(time).await;
+        }
+        call.connected.mark();
         let (status, parts) = match act {
             Act::Refuse => {
                 return Err(Fault::new(Class::Connect, Phase::Connect, "connection refused"));
             }
-            Act::Hang => std::future::pending().await,
+            Act::Hang | Act::Connecting(_) => std::future::pending().await,
             Act::Status(status, body) => (status, vec![text_part(body)]),
             Act::Answer(parts) => (200, parts),
         };

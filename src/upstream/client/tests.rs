@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use tokio::join;
 
 use super::*;
+use crate::upstream::Connected;
 use crate::upstream::peer::{self, Peer, ask, candidate, send};
 
 mod cancel;
@@ -28,6 +29,7 @@ async fn sends_the_slices_with_their_length_and_nothing_of_the_client() {
     let call = Call {
         candidate: &candidate,
         connect: peer::SOON,
+        connected: &Connected::default(),
         client_headers: &client_headers,
         body: vec![
             Bytes::from_static(b"{\"model\":"),

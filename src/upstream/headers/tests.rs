@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::*;
-use crate::upstream::peer;
+use crate::upstream::{Connected, peer};
 
 fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     pairs
@@ -19,6 +19,7 @@ fn sent(client: &HeaderMap, provider: &Provider, candidate: &HeaderMap, stream: 
     let call = Call {
         candidate: &chosen,
         connect: Duration::from_secs(1),
+        connected: &Connected::default(),
         client_headers: client,
         body: Vec::new(),
         stream,
