@@ -38,7 +38,6 @@ use early::Early;
 use observer::Observer;
 
 /// A request that is ready to be tried.
-#[derive(Debug)]
 pub struct Request {
     /// The value of `x-request-id`.
     pub id: Arc<str>,

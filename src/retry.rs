@@ -68,7 +68,7 @@ pub struct Policy {
     pub deadline: Duration,
     /// The most attempts of one request, over all candidates; counts on the route only.
     pub max_attempts: Option<NonZeroU32>,
-    /// The longest Retry-After that is waited for while there is somewhere else to go.
+    /// The longest Retry-After that is waited for while another candidate is live.
     pub retry_after_cap: Duration,
     /// Rulings that replace those of the failure table.
     pub on: BTreeMap<Class, Ruling>,
@@ -86,7 +86,7 @@ impl Default for Policy {
             cycle_pause: DelayRange::secs(60, 60),
             deadline: Duration::from_mins(9),
             max_attempts: None,
-            retry_after_cap: Duration::from_mins(1),
+            retry_after_cap: Duration::from_secs(10),
             on: BTreeMap::new(),
         }
     }

@@ -59,7 +59,6 @@ impl Connected {
 }
 
 /// What an attempt sends.
-#[derive(Debug)]
 pub struct Call<'a> {
     /// To whom.
     pub candidate: &'a Candidate,

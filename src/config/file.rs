@@ -113,7 +113,7 @@ pub struct PolicyTable {
     /// The most attempts of one request, over all candidates (default: no limit); counts on the route only.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_attempts: Option<At<u32>>,
-    /// The longest `Retry-After` that is waited for while there is somewhere else to go (default 60s).
+    /// The longest `Retry-After` that is waited for while another candidate is live (default 10s).
     pub retry_after_cap: Option<At<DurationText>>,
     /// What a class of failure means, in place of the built-in meaning.
     pub on: Option<BTreeMap<At<ClassName>, At<RulingName>>>,

@@ -1,5 +1,6 @@
 //! What we read of a request: enough to act on, and where its `model` stands.
 
+use std::fmt;
 use std::ops::Range;
 use std::str;
 
@@ -12,8 +13,11 @@ use crate::route::Edits;
 #[cfg(test)]
 mod tests;
 
+/// No provider has a model whose name is nearly that long, in bytes.
+const LONGEST_NAME: usize = 512;
+
 /// A checked chat request: whole JSON, valid UTF-8, one string `model` at the top.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Envelope {
     body: Bytes,
     model: Box<str>,
@@ -62,8 +66,9 @@ impl Envelope {
                 param: Some("model"),
             });
         };
-        let model = serde_json::from_str(&text[model_range.clone()])
+        let model: Box<str> = serde_json::from_str(&text[model_range.clone()])
             .map_err(|_| wrong(&body, model_range.start, Some("model"), "`model` must be a string"))?;
+        check_name(&model).map_err(|what| wrong(&body, model_range.start, Some("model"), what))?;
         let stream = match stream {
             None => false,
             Some(range) => serde_json::from_str::<Option<bool>>(&text[range.clone()])
@@ -138,6 +143,17 @@ impl Envelope {
         patch.cut(cuts.finish());
         patch.replace(end..end, appended(edits, &unseen));
         patch.finish()
+    }
+}
+
+/// Says nothing of what people wrote.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("model", &self.model)
+            .field("stream", &self.stream)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -222,6 +238,17 @@ impl Members {
         }
         Ok(())
     }
+}
+
+/// Names reach log lines and headers, so they are held to what can stand there.
+fn check_name(model: &str) -> Result<(), &'static str> {
+    if model.len() > LONGEST_NAME {
+        return Err("`model` must not be longer than 512 bytes");
+    }
+    if model.chars().any(char::is_control) {
+        return Err("`model` must not hold control characters");
+    }
+    Ok(())
 }
 
 /// Checks all of `text`, however deeply it is nested.

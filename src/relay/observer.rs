@@ -148,9 +148,28 @@ impl Observer {
     pub(super) fn failed(&mut self, mut fault: Fault) -> Fault {
         fault.reason = self.mask(&fault.reason);
         tracing::info!(
-            request_id = %self.id,
+            request_id = %self.id, route = %self.route, provider = self.provider.as_deref(),
+            class = fault.class.as_str(), status = fault.status,
             "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, self.model(), self.sent, self.of,
         );
+        self.remember(&fault);
+        fault
+    }
+
+    /// The answer of the latest attempt broke off after it had opened; gives the fault back with
+    /// every secret masked.
+    pub(super) fn broke(&mut self, outcome: Outcome, mut fault: Fault) -> Fault {
+        fault.reason = self.mask(&fault.reason);
+        tracing::info!(
+            request_id = %self.id, route = %self.route, provider = self.provider.as_deref(),
+            "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
+            self.client, self.model(), self.sent, self.of, fault.reason,
+        );
+        self.remember(&fault);
+        fault
+    }
+
+    fn remember(&mut self, fault: &Fault) {
         self.trail.push(Attempt {
             number: self.sent,
             provider: self.provider.clone().unwrap_or_default(),
@@ -161,13 +180,12 @@ impl Observer {
             reason: fault.reason.clone(),
             waited: (self.waited.as_secs_f64() * 1000.0).round() / 1000.0,
         });
-        fault
     }
 
     /// The attempt under way has opened.
     pub(super) fn answered(&mut self) {
         tracing::info!(
-            request_id = %self.id,
+            request_id = %self.id, route = %self.route, provider = self.provider.as_deref(),
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
             self.client, self.model(), self.sent, self.of, Clock(self.elapsed()),
         );
@@ -190,7 +208,7 @@ impl Observer {
     }
 
     /// `text` without secrets.
-    pub(super) fn mask(&self, text: &str) -> String {
+    fn mask(&self, text: &str) -> String {
         self.secrets.mask(text).into_owned()
     }
 

@@ -17,7 +17,7 @@ use super::observer::Observer;
 use super::sieve::{End, Sieve, TOO_LONG};
 use crate::openai::error::ErrorObject;
 use crate::openai::sse;
-use crate::retry::{Fault, Phase, Words, classify};
+use crate::retry::{Class, Fault, Phase, Words, classify};
 
 /// After a finish reason, a provider that says nothing for this long has ended.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
@@ -107,7 +107,7 @@ where
                         self.observer.dropped_event();
                     }
                 }
-                Poll::Ready(Some(Err(fault))) => self.cut(&fault.reason),
+                Poll::Ready(Some(Err(fault))) => self.cut(fault.reason),
                 Poll::Ready(None) => match self.sieve.finish(&mut self.pieces) {
                     Some(end) => self.end(end),
                     None => self.cut("the stream ended without a finish reason"),
@@ -150,18 +150,20 @@ where
             }
             End::Error(data) => {
                 let fault = classify::error_body(&HeaderMap::new(), &data, Phase::Stream, SystemTime::now());
-                self.broken(Outcome::StreamBroken, &fault.reason);
+                self.broken(Outcome::StreamBroken, fault);
             }
-            End::TooLong => self.broken(Outcome::StreamBroken, TOO_LONG),
+            End::TooLong => {
+                self.broken(Outcome::StreamBroken, Fault::new(Class::Broken, Phase::Stream, TOO_LONG));
+            }
         }
     }
 
     /// The upstream ended or failed: after a finish reason that is a clean end.
-    fn cut(&mut self, reason: &str) {
+    fn cut(&mut self, reason: impl Into<String>) {
         if self.sieve.finished() {
             self.end(End::Done);
         } else {
-            self.broken(Outcome::StreamBroken, reason);
+            self.broken(Outcome::StreamBroken, Fault::new(Class::Broken, Phase::Stream, reason));
         }
     }
 
@@ -170,7 +172,7 @@ where
             self.end(End::Done);
         } else {
             let reason = format!("no byte within {} (idle)", Words(self.idle));
-            self.broken(Outcome::StreamIdle, &reason);
+            self.broken(Outcome::StreamIdle, Fault::new(Class::Timeout, Phase::Stream, reason));
         }
     }
 
@@ -178,16 +180,21 @@ where
         if self.sieve.finished() {
             self.end(End::Done);
         } else {
-            self.broken(Outcome::ShuttingDown, "Backstop was stopped");
+            self.fail(Outcome::ShuttingDown, "Backstop was stopped");
         }
     }
 
+    /// The provider's fault ends the stream.
+    fn broken(&mut self, outcome: Outcome, fault: Fault) {
+        let fault = self.observer.broke(outcome, fault);
+        self.fail(outcome, &fault.reason);
+    }
+
     /// Ends the stream with the error event.
-    fn broken(&mut self, outcome: Outcome, reason: &str) {
+    fn fail(&mut self, outcome: Outcome, reason: &str) {
         self.upstream = None;
         self.outcome = outcome;
         let candidate = self.observer.candidate();
-        let reason = self.observer.mask(reason);
         let error = ErrorObject {
             message: format!("The answer of `{candidate}` broke off: {reason}; ask again to get a whole one"),
             kind: outcome.kind(),

@@ -14,9 +14,6 @@ mod tests;
 
 use seat::Seat;
 
-/// While another candidate is live, a longer Retry-After than this sends the chain on.
-const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(10);
-
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

@@ -10,7 +10,8 @@ use super::connection::Connection;
 /// The most connections that wait for one provider.
 const MOST: usize = 32;
 
-/// The longest wait; shorter than the keep-alive of any provider we know.
+/// The longest wait. Servers that close sooner (many do after five seconds) are noticed when the
+/// connection is taken out.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// The idle connections to one provider, the one used last on top.

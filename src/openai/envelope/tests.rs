@@ -218,3 +218,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_no_log_line_can_carry_is_refused() {
+    for (model, message) in [
+        ("a\\nb".to_owned(), "`model` must not hold control characters at line 1 column 10"),
+        ("x".repeat(513), "`model` must not be longer than 512 bytes at line 1 column 10"),
+    ] {
+        let body = format!(r#"{{"model":"{model}"}}"#);
+        let error = Envelope::parse(body.into()).unwrap_err();
+        assert_eq!((error.message.as_str(), error.param), (message, Some("model")));
+    }
+}
+
+#[test]
+fn debug_says_nothing_of_what_people_wrote() {
+    let envelope = Envelope::parse(r#"{"model":"m","messages":["private"]}"#.into()).unwrap();
+
+    assert!(!format!("{envelope:?}").contains("private"));
+}

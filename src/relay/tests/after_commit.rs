@@ -80,7 +80,10 @@ async fn a_cut_stream_ends_with_an_error_event() {
         parts.extend(last);
         let (text, _) = stream_of(parts).await;
 
-        assert_eq!(error_of(&text, HELLO)["code"], "stream_broken");
+        let error = error_of(&text, HELLO);
+        assert_eq!(error["code"], "stream_broken");
+        let attempts = error["metadata"]["attempts"].as_array().unwrap();
+        assert_eq!((attempts.len(), &attempts[0]["phase"]), (1, &"stream".into()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Gap, PATIENCE_WITH_OTHERS};
+use super::Gap;
 use crate::retry::{DelayRange, Policy};
 
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl Seat {
 
     /// The longest Retry-After worth waiting for while another candidate is live.
     pub(super) fn patience(&self) -> Duration {
-        self.policy.retry_after_cap.min(PATIENCE_WITH_OTHERS)
+        self.policy.retry_after_cap
     }
 
     /// The wait before this candidate's next attempt.
