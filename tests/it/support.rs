@@ -1,14 +1,16 @@
 //! What the tests of every topic share.
 
+pub mod attempts;
 pub mod client;
 pub mod program;
 pub mod proxy;
 pub mod settings;
 
+pub use attempts::{Refusal, visits};
 pub use client::{Answer, Call, Connection, End};
 pub use program::Program;
 pub use proxy::{Proxy, proxy};
-pub use settings::route_to;
+pub use settings::{providers, route_to};
 
 use std::future::Future;
 use std::time::Duration;

@@ -11,3 +11,11 @@ pub fn route_to(provider: &Provider) -> String {
         provider.base_url()
     )
 }
+
+/// The part of a configuration that names these providers.
+pub fn providers(named: &[(&str, &Provider)]) -> String {
+    let table = |(name, provider): &(_, &Provider)| {
+        format!("[providers.{name}]\nbase_url = \"{}\"\n", provider.base_url())
+    };
+    named.iter().map(table).collect()
+}
