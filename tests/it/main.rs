@@ -8,6 +8,7 @@ mod endpoints;
 mod faults;
 mod fidelity;
 mod headers;
+mod schedule;
 mod server;
 mod support;
 mod walls;
