@@ -113,9 +113,14 @@ fn check(answer: &[u8], headers: &HeaderMap) -> Result<(), Fault> {
         Ok(_) => Ok(()),
         Err(Flaw::Error) => Err(says()),
         // An error in a shape of its own still has its words; JSON that was cut may hold those of an answer.
-        Err(_) if is_json(answer) && ProviderError::parse(answer).reason().is_some() => Err(says()),
+        Err(_) if is_json(answer) && speaks_of_an_error(answer) => Err(says()),
         Err(flaw) => Err(broken(flaw.to_string())),
     }
+}
+
+fn speaks_of_an_error(answer: &[u8]) -> bool {
+    let ProviderError { message, status, .. } = ProviderError::parse(answer);
+    message.is_some() || status.is_some()
 }
 
 fn is_json(text: &[u8]) -> bool {

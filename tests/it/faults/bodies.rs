@@ -20,7 +20,7 @@ async fn broken() {
     let words = Act::events([data("Hello"), data("there")]);
     let (cut, reset) = ("the answer was cut before its end", "connection reset in the middle of the answer");
     let (chunks, neither) = ("chunks are broken", "neither an event stream nor JSON");
-    let not_json = "an answer that is not JSON";
+    let not_json = "the answer is not JSON";
     let rows = vec![
         Row::inside("half its length", json().cut_after(1), "the answer was cut after "),
         Row::inside("too long a length", json().framing(Framing::LongLength(7)), "the answer was cut after "),
@@ -37,7 +37,7 @@ async fn broken() {
         Row::inside("a page for an answer", page(), not_json).whole(),
         Row::inside("a page labelled as a stream", lying_page, neither).streamed(),
         Row::inside("JSON that does not end", open_json, not_json),
-        Row::inside("JSON that is no completion", no_completion, "JSON without `choices`"),
+        Row::inside("JSON that is no completion", no_completion, "the answer has no `choices`"),
         Row::inside("a stream unasked", answer().streamed(), not_json).whole(),
         Row::inside("no event is JSON", words, "a stream without one event that is JSON").streamed(),
     ];
