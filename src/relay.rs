@@ -91,7 +91,7 @@ impl<U: Upstream> Relay<U> {
     ///
     /// A [`Failure`] if no candidate answered before a head had gone out.
     pub async fn respond(self: &Arc<Self>, request: Request) -> Result<Response<Body<U>>, Failure> {
-        let observer = Observer::new(&request, self.secrets.clone(), self.status);
+        let observer = Observer::new(&request, self.secrets.clone(), self.status, self.drain.clone());
         let progress = observer.progress();
         let route = Arc::clone(&request.route);
         let may_be_early = request.envelope.stream() && route.progress != ProgressMode::Off;

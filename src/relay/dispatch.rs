@@ -12,6 +12,7 @@ use super::{Failure, Outcome, Relay, Request, attempt};
 use crate::retry::classify;
 use crate::retry::schedule::{Schedule, Send, Step, Stop, StopReason};
 use crate::retry::{DelayRange, Fault, Verdict, Words};
+use crate::route::Candidate;
 use crate::upstream::Upstream;
 
 /// Tries `request` until a candidate answers or none is left.
@@ -41,8 +42,8 @@ pub(super) async fn run<U: Upstream>(
 
 /// Why a request got no answer.
 enum End {
-    /// The schedule stopped; the fault that decides the outcome, and the number of its attempt.
-    Stopped(Stop, (u32, Fault)),
+    /// The schedule stopped; the fault that decides the outcome, and whose it was.
+    Stopped(Stop, (usize, Fault)),
     /// The process is about to end.
     ShuttingDown,
 }
@@ -81,7 +82,7 @@ async fn drive<U: Upstream>(
             growth[send.candidate].after(&fault);
         }
         let verdict = classify::verdict(&fault, &candidate.policy.on);
-        deciding.note(send.number, fault, verdict);
+        deciding.note(send.candidate, fault, verdict);
         let mut draw = |range: DelayRange| generator.random_range(range.min()..=range.max());
         step = schedule.after(verdict, observer.elapsed(), &mut draw);
     }
@@ -101,28 +102,28 @@ async fn wait<U>(relay: &Relay<U>, send: &Send, of: u32, observer: &mut Observer
 }
 
 /// Finds the fault that names the outcome: the last one that could be retried, else the first
-/// permanent one. Each stands with the number of its attempt.
+/// permanent one. Each stands with the position of its candidate.
 #[derive(Default)]
 struct Deciding {
-    retryable: Option<(u32, Fault)>,
-    permanent: Option<(u32, Fault)>,
+    retryable: Option<(usize, Fault)>,
+    permanent: Option<(usize, Fault)>,
 }
 
 impl Deciding {
-    fn note(&mut self, number: u32, fault: Fault, verdict: Verdict) {
+    fn note(&mut self, candidate: usize, fault: Fault, verdict: Verdict) {
         match verdict {
-            Verdict::Retry { .. } | Verdict::Next { .. } => self.retryable = Some((number, fault)),
+            Verdict::Retry { .. } | Verdict::Next { .. } => self.retryable = Some((candidate, fault)),
             Verdict::Drop => {
-                self.permanent.get_or_insert((number, fault));
+                self.permanent.get_or_insert((candidate, fault));
             }
             Verdict::Reject => {
                 self.retryable = None;
-                self.permanent = Some((number, fault));
+                self.permanent = Some((candidate, fault));
             }
         }
     }
 
-    fn fault(self) -> (u32, Fault) {
+    fn fault(self) -> (usize, Fault) {
         self.retryable.or(self.permanent).expect("a schedule stops after a failed attempt only")
     }
 }
@@ -131,12 +132,13 @@ impl End {
     fn failure(self, request: &Request, observer: &mut Observer) -> Failure {
         let route = &request.route.name;
         let trail = observer.take_trail();
-        let attempts = match trail.len() {
+        let sent = observer.attempts();
+        let attempts = match sent {
             1 => "1 attempt".to_owned(),
             count => format!("{count} attempts"),
         };
-        let (stop, number, fault) = match self {
-            Self::Stopped(stop, (number, fault)) => (stop, number, fault),
+        let (stop, candidate, fault) = match self {
+            Self::Stopped(stop, (candidate, fault)) => (stop, candidate, fault),
             Self::ShuttingDown => {
                 return Failure {
                     outcome: Outcome::ShuttingDown,
@@ -145,6 +147,7 @@ impl End {
                     ),
                     retry_after: Some(std::time::Duration::from_secs(1)),
                     provider_status: None,
+                    attempts: sent,
                     trail,
                 };
             }
@@ -161,21 +164,18 @@ impl End {
             StopReason::AttemptsExhausted => "the schedule is used up",
             StopReason::Deadline => "the next attempt would pass the deadline",
         };
-        let candidate = trail
-            .iter()
-            .find(|attempt| attempt.number == number)
-            .map_or_else(String::new, |attempt| format!("`{}/{}`", attempt.provider, attempt.model));
+        let Candidate { provider_name, model, .. } = &request.route.chain.candidates()[candidate];
         let hint =
             retry_after.map(|after| format!("; try again in {}", Words::about(after))).unwrap_or_default();
         Failure {
             outcome: Outcome::Failed(fault.class),
             message: format!(
-                "`{route}` got no answer after {attempts} in {} ({why}), {}: {fault}{hint}",
+                "`{route}` got no answer after {attempts} in {} ({why}), `{provider_name}/{model}`: {fault}{hint}",
                 Words::about(observer.elapsed()),
-                candidate,
             ),
             retry_after,
             provider_status: fault.status,
+            attempts: sent,
             trail,
         }
     }

@@ -20,7 +20,9 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The status of the fault that decided the outcome, where it had one.
     pub provider_status: Option<u16>,
-    /// Every attempt, in order.
+    /// How many attempts were sent, the one that a drain cut included.
+    pub attempts: u32,
+    /// The attempts that failed, in order; of very many only the first ones.
     pub trail: Vec<Attempt>,
 }
 
@@ -80,6 +82,7 @@ mod tests {
             message: "no answer".into(),
             retry_after: None,
             provider_status: Some(429),
+            attempts: 1,
             trail: vec![attempt],
         };
 

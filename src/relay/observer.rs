@@ -8,12 +8,15 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::{Attempt, Failure, Outcome, Request};
+use super::{Attempt, Drain, Failure, Outcome, Request};
 use crate::config::Secrets;
 use crate::retry::schedule::{Gap, Send};
 use crate::retry::{Fault, Words};
 use crate::route::Candidate;
 use crate::telemetry::{self, Access};
+
+/// More attempts than this are counted but not told one by one.
+const LONGEST_TRAIL: usize = 500;
 
 /// Watches one request; dropped before the end, it records `client_gone`, or `internal` in a panic.
 pub(super) struct Observer {
@@ -35,6 +38,7 @@ pub(super) struct Observer {
     warned: bool,
     ended: bool,
     dropped: Outcome,
+    drain: Drain,
 }
 
 /// The newest thing worth showing to a client that waits.
@@ -57,6 +61,7 @@ impl Observer {
         request: &Request,
         secrets: Secrets,
         status: fn(Outcome, Option<u16>) -> StatusCode,
+        drain: Drain,
     ) -> Self {
         Self {
             id: Arc::clone(&request.id),
@@ -77,6 +82,7 @@ impl Observer {
             warned: false,
             ended: false,
             dropped: Outcome::ClientGone,
+            drain,
         }
     }
 
@@ -170,6 +176,9 @@ impl Observer {
     }
 
     fn remember(&mut self, fault: &Fault) {
+        if self.trail.len() == LONGEST_TRAIL {
+            return;
+        }
         self.trail.push(Attempt {
             number: self.sent,
             provider: self.provider.clone().unwrap_or_default(),
@@ -250,8 +259,11 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        let outcome = if std::thread::panicking() { Outcome::Internal } else { self.dropped };
-        self.ended(outcome);
+        self.ended(match self.dropped {
+            _ if std::thread::panicking() => Outcome::Internal,
+            Outcome::ClientGone if self.drain.streams.is_cancelled() => Outcome::ShuttingDown,
+            dropped => dropped,
+        });
     }
 }
 

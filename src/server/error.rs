@@ -24,7 +24,7 @@ pub struct ApiError {
     object: ErrorObject,
     retry_after: Option<Duration>,
     route: Option<Arc<str>>,
-    attempts: Option<usize>,
+    attempts: Option<u32>,
 }
 
 impl ApiError {
@@ -49,7 +49,7 @@ impl ApiError {
             object: failure.error_object(),
             retry_after: failure.retry_after,
             route: Some(route),
-            attempts: Some(failure.trail.len()),
+            attempts: Some(failure.attempts),
         }
     }
 

@@ -139,3 +139,14 @@ async fn the_end_of_the_grace_ends_streams_and_attempts() {
 fn futures_poll<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trail_does_not_grow_without_end() {
+    let relay = relay(Script::new(vec![Act::Refuse; 700]));
+    let mut route = route(&["a"], 700);
+    route.policy.deadline = secs(1000);
+
+    let failure = respond(&relay, route, STREAM).await.unwrap_err();
+
+    assert_eq!((failure.attempts, failure.trail.len()), (700, 500));
+}

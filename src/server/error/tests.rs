@@ -6,6 +6,7 @@ fn failure(class: Class, retry_after: Option<Duration>, provider_status: Option<
         message: "no candidate answered".into(),
         retry_after,
         provider_status,
+        attempts: 3,
         trail: Vec::new(),
     };
     ApiError::from_failure(&failure, "fullfat".into()).into_response()
@@ -89,7 +90,7 @@ fn a_final_error_says_who_was_asked_and_not_to_retry() {
     assert_eq!(headers[X_SHOULD_RETRY], "false");
     assert_eq!(headers[CONTENT_TYPE], "application/json");
     assert_eq!(headers[X_BACKSTOP_ROUTE], "fullfat");
-    assert_eq!(headers[X_BACKSTOP_ATTEMPTS], "0");
+    assert_eq!(headers[X_BACKSTOP_ATTEMPTS], "3");
     assert_eq!(response.extensions().get::<Outcome>(), Some(&Outcome::Failed(Class::Broken)));
 }
 
