@@ -11,7 +11,7 @@ use super::observer::Observer;
 use super::{Failure, Outcome, Relay, Request, attempt};
 use crate::retry::classify;
 use crate::retry::schedule::{Schedule, Send, Step, Stop, StopReason};
-use crate::retry::{DelayRange, Fault, Verdict, Words};
+use crate::retry::{Class, DelayRange, Fault, Verdict, Words};
 use crate::route::Candidate;
 use crate::upstream::Upstream;
 
@@ -165,8 +165,10 @@ impl End {
             StopReason::Deadline => "the next attempt would pass the deadline",
         };
         let Candidate { provider_name, model, .. } = &request.route.chain.candidates()[candidate];
-        let hint =
-            retry_after.map(|after| format!("; try again in {}", Words::about(after))).unwrap_or_default();
+        let hint = match retry_after {
+            Some(after) => format!("; try again in {}", Words::about(after)),
+            None => advice(fault.class).map(|advice| format!("; {advice}")).unwrap_or_default(),
+        };
         Failure {
             outcome: Outcome::Failed(fault.class),
             message: format!(
@@ -178,5 +180,22 @@ impl End {
             attempts: sent,
             trail,
         }
+    }
+}
+
+/// What whoever reads the error may do about it.
+fn advice(class: Class) -> Option<&'static str> {
+    match class {
+        Class::RateLimited | Class::Overloaded | Class::Reset => Some("try again in a moment"),
+        Class::Connect => Some("is it running, and is its `base_url` right?"),
+        Class::Timeout => Some("try again, or give it longer limits under `timeouts`"),
+        Class::Broken | Class::Empty => Some("try again, or add another model to the chain"),
+        Class::Unauthorized => Some("check the `api_key` of the provider"),
+        Class::Payment => Some("its account needs credit"),
+        Class::NotFound => Some("check the name of the model and the `base_url`"),
+        Class::ContextLength => Some("shorten the conversation, or add a model with a larger context"),
+        Class::Unsupported => Some("add a model to the chain that can do it"),
+        // Their reasons speak for themselves.
+        Class::Unexpected | Class::ContentPolicy | Class::BadRequest => None,
     }
 }
