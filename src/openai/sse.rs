@@ -222,12 +222,6 @@ impl<'a> Event<'a> {
         self.fields().filter(|(name, _)| *name == b"event").map(|(_, value)| value).last()
     }
 
-    /// Whether there are comments and nothing else.
-    pub fn is_comment(&self) -> bool {
-        let mut lines = self.lines().filter(|line| !line.is_empty()).peekable();
-        lines.peek().is_some() && lines.all(|line| line.starts_with(b":"))
-    }
-
     /// The fields with their values; a comment is a field without a name.
     fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.lines().map(|line| {

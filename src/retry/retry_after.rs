@@ -10,17 +10,11 @@ use crate::openai::error::ProviderError;
 /// Wishes beyond a year are mistakes.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
-/// The wait that response headers ask for, counted from `now`, not capped.
+/// The wait that a response asks for in its headers or in its body, counted from `now`, not capped.
 ///
 /// `retry-after-ms` and `Retry-After` come first; the `x-ratelimit-reset*` family counts only
-/// without them, and only where the matching `remaining` is 0. A wish for no wait, or for a moment
-/// that has passed, is no wish.
-pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    explicit(headers, now).or_else(|| reset(headers, now)).filter(|wait| !wait.is_zero())
-}
-
-/// The wait that a response asks for in its headers or in its body, by the rules of
-/// [`from_headers`]. Of two explicit wishes the longer one counts: both are floors.
+/// without them, and only where the matching `remaining` is 0. Of two explicit wishes the longer one
+/// counts: both are floors. A wish for no wait, or for a moment that has passed, is no wish.
 pub fn from_response(headers: &HeaderMap, error: &ProviderError, now: SystemTime) -> Option<Duration> {
     let body = error.retry_delay.filter(|wait| *wait <= LONGEST).max(explicit(&error.headers, now));
     explicit(headers, now)

@@ -18,7 +18,7 @@ fn story(name: &str) -> String {
     let bytes = fs::read(path).unwrap();
     let words = events(&bytes).map(|event| {
         let Some(data) = event.data() else {
-            return if event.is_comment() { ":".into() } else { "nothing".into() };
+            return if event.raw.starts_with(b":") { ":".into() } else { "nothing".into() };
         };
         if is_done(&data) {
             return "done".into();

@@ -7,13 +7,13 @@ use super::*;
 use crate::openai::testing::cases;
 
 /// What a reader makes of an event.
-type Reading = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, bool);
+type Reading = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 fn read(block: &[u8]) -> Vec<Reading> {
     events(block)
         .map(|event| {
             let data = event.data().map(Cow::into_owned);
-            (event.raw.to_vec(), data, event.name().map(<[u8]>::to_vec), event.is_comment())
+            (event.raw.to_vec(), data, event.name().map(<[u8]>::to_vec))
         })
         .collect()
 }
@@ -39,30 +39,29 @@ fn single(event: &str) -> Event<'_> {
 
 #[test]
 fn reads_fields() {
-    let table: [(&str, Option<&str>, Option<&str>, bool); 17] = [
-        ("data: a\n\n", Some("a"), None, false),
-        ("data:a\r\n\r\n", Some("a"), None, false),
-        ("data:  a \r\r", Some(" a "), None, false),
-        ("data: a\ndata:b\r\ndata\rdata: c\n\n", Some("a\nb\n\nc"), None, false),
-        ("data\n\n", Some(""), None, false),
-        ("data:\n\n", Some(""), None, false),
-        ("event: error\ndata: {}\nid: 1\n\n", Some("{}"), Some("error"), false),
-        ("data: {}\nevent:a\nevent: b\n\n", Some("{}"), Some("b"), false),
-        ("event: ping\n\n", None, Some("ping"), false),
-        (": ping\n\n", None, None, true),
-        (":\n:\n\n", None, None, true),
-        (": ping\ndata: a\n\n", Some("a"), None, false),
-        ("\n", None, None, false),
-        (" data: a\n\n", None, None, false),
-        ("database: a\n\n", None, None, false),
-        ("\u{feff}data: a\n\n", Some("a"), None, false),
-        ("data: no end", Some("no end"), None, false),
+    let table: [(&str, Option<&str>, Option<&str>); 17] = [
+        ("data: a\n\n", Some("a"), None),
+        ("data:a\r\n\r\n", Some("a"), None),
+        ("data:  a \r\r", Some(" a "), None),
+        ("data: a\ndata:b\r\ndata\rdata: c\n\n", Some("a\nb\n\nc"), None),
+        ("data\n\n", Some(""), None),
+        ("data:\n\n", Some(""), None),
+        ("event: error\ndata: {}\nid: 1\n\n", Some("{}"), Some("error")),
+        ("data: {}\nevent:a\nevent: b\n\n", Some("{}"), Some("b")),
+        ("event: ping\n\n", None, Some("ping")),
+        (": ping\n\n", None, None),
+        (":\n:\n\n", None, None),
+        (": ping\ndata: a\n\n", Some("a"), None),
+        ("\n", None, None),
+        (" data: a\n\n", None, None),
+        ("database: a\n\n", None, None),
+        ("\u{feff}data: a\n\n", Some("a"), None),
+        ("data: no end", Some("no end"), None),
     ];
-    for (text, data, name, comment) in table {
+    for (text, data, name) in table {
         let event = single(text);
         assert_eq!(event.data().as_deref(), data.map(str::as_bytes), "{text:?}");
         assert_eq!(event.name(), name.map(str::as_bytes), "{text:?}");
-        assert_eq!(event.is_comment(), comment, "{text:?}");
         assert_eq!(event.range(), 0..text.len(), "{text:?}");
     }
     assert!(matches!(single("data: a\n\n").data(), Some(Cow::Borrowed(_))));
@@ -113,7 +112,7 @@ fn writes_events() {
     assert_eq!(data_event("{\n\"a\":\r\n1}"), "data: { \"a\":  1}\n\n");
     assert_eq!(comment("waiting"), ": waiting\n\n");
     assert_eq!(comment("a\nb\r\n"), ": a b  \n\n");
-    assert_eq!(read(DONE), [(DONE.to_vec(), Some(b"[DONE]".to_vec()), None, false)]);
+    assert_eq!(read(DONE), [(DONE.to_vec(), Some(b"[DONE]".to_vec()), None)]);
 }
 
 #[test]
