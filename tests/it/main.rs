@@ -5,6 +5,7 @@
 mod config;
 mod demo;
 mod endpoints;
+mod ends;
 mod faults;
 mod fidelity;
 mod headers;

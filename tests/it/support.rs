@@ -2,15 +2,20 @@
 
 pub mod attempts;
 pub mod client;
+pub mod events;
+pub mod log;
+pub mod peer;
 pub mod program;
 pub mod proxy;
 pub mod settings;
 
 pub use attempts::{Refusal, visits};
 pub use client::{Answer, Call, Connection, End};
+pub use log::Log;
+pub use peer::Peer;
 pub use program::Program;
 pub use proxy::{Proxy, proxy};
-pub use settings::{providers, route_to};
+pub use settings::{providers, route, route_to};
 
 use std::future::Future;
 use std::time::Duration;

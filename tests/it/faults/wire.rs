@@ -8,10 +8,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{Row, check};
+use crate::support::settings::ONCE;
 use crate::support::{Call, Refusal, providers, proxy, soon};
-
-/// One attempt and no more.
-const ONCE: &str = "retry = { attempts_per_burst = 1, bursts_per_cycle = 1, cycles = 1 }\n";
 
 #[tokio::test]
 async fn connect() {
@@ -75,7 +73,7 @@ async fn timeout() {
 async fn an_attempt_that_timed_out_is_hung_up_on() {
     let provider = Provider::start(Act::hang()).unwrap();
     let limit = "timeouts.first_byte = \"50ms\"\n";
-    let proxy = proxy(&format!("{ONCE}{limit}{}", providers(&[("bad", &provider)]))).await;
+    let proxy = proxy(&format!("{limit}{ONCE}{}", providers(&[("bad", &provider)]))).await;
 
     Refusal::read(Call::whole("bad/m").send(proxy.address).await).await;
 

@@ -46,7 +46,7 @@ async fn sent(provider: &Provider, text: &str, call: Call) -> Vec<String> {
 #[tokio::test]
 async fn a_provider_sees_ours_and_three_of_the_clients() {
     let provider = Provider::start(Act::echo()).unwrap();
-    let text = route_to(&provider).replace("[retry]", "api_key = \"sk-provider\"\n[retry]");
+    let text = route_to(&provider).replace("[routes", "api_key = \"sk-provider\"\n[routes");
     let loud = |call: Call| {
         PRIVATE.iter().chain(&WELCOME).fold(call, |call, (name, value)| call.header(name, value))
     };

@@ -1,21 +1,36 @@
 //! The texts of small configurations.
 
+use std::fmt::Write as _;
+
 use backstop::sim::Provider;
 
-/// Route `r`, whose only candidate is model `m` of `provider`, asked once.
+/// One attempt on each candidate, unless the table of a route says otherwise.
+pub const ONCE: &str = "[retry]\nattempts_per_burst = 1\nbursts_per_cycle = 1\ncycles = 1\n";
+
+/// Route `r`, whose only candidate is model `m` of `provider`, called `p`, asked once.
 pub fn route_to(provider: &Provider) -> String {
-    format!(
-        "[providers.p]\nbase_url = \"{}\"\n\
-         [retry]\nattempts_per_burst = 1\nbursts_per_cycle = 1\ncycles = 1\n\
-         [routes.r]\nchain = [\"p/m\"]\n",
-        provider.base_url()
-    )
+    ONCE.to_owned() + &route([provider.base_url()], "")
+}
+
+/// Route `r` over the model `m` of providers at these URLs, called `p`, `q` and so on.
+///
+/// `rest` goes on where the table of the route stands: keys of the route, then other tables.
+pub fn route<U: AsRef<str>>(base_urls: impl IntoIterator<Item = U>, rest: &str) -> String {
+    let mut text = String::new();
+    let mut chain = Vec::new();
+    for (name, base_url) in ('p'..='z').zip(base_urls) {
+        text += &provider(name, base_url.as_ref());
+        chain.push(format!("\"{name}/m\""));
+    }
+    let _ = writeln!(text, "[routes.r]\nchain = [{}]\n{rest}", chain.join(", "));
+    text
 }
 
 /// The part of a configuration that names these providers.
 pub fn providers(named: &[(&str, &Provider)]) -> String {
-    let table = |(name, provider): &(_, &Provider)| {
-        format!("[providers.{name}]\nbase_url = \"{}\"\n", provider.base_url())
-    };
-    named.iter().map(table).collect()
+    named.iter().map(|(name, at)| provider(name, &at.base_url())).collect()
+}
+
+fn provider(name: impl std::fmt::Display, base_url: &str) -> String {
+    format!("[providers.{name}]\nbase_url = \"{base_url}\"\n")
 }
