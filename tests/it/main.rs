@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod cancel;
 mod config;
 mod demo;
+mod drain;
+mod early;
 mod endpoints;
 mod ends;
 mod faults;

@@ -46,6 +46,28 @@ async fn the_head_goes_out_early_and_comments_follow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn heartbeats_end_where_the_answer_begins() {
+    let (first, second) = HELLO.split_at(20);
+    let parts = vec![
+        text_part(ROLE),
+        Part::Wait(secs(30)),
+        text_part([HELLO, first].concat()),
+        Part::Wait(secs(50)),
+        text_part(second),
+        Part::Wait(secs(50)),
+        text_part([STOP, DONE].concat()),
+    ];
+    let answer = [ROLE, HELLO, HELLO, STOP, DONE].concat();
+    let relay = relay(Script::new([Act::Answer(parts)]));
+
+    let response = respond(&relay, early(route(&["a"], 1)), STREAM).await.unwrap();
+    let text = text(response).await;
+
+    let ours = text.strip_suffix(&answer).unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(ours, ": Attempt 1/1 in progress…\n\n".repeat(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_after_an_early_head_is_in_band() {
     let relay = relay(Script::new(vec![Act::Status(503, "busy"); 20]));
 

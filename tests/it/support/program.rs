@@ -77,11 +77,26 @@ impl Program {
         }
     }
 
-    /// Stops it as a container does; its exit code and every line of its log.
-    pub async fn stop(mut self) -> (Option<i32>, Vec<String>) {
+    /// Sends it the signal of this name.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().expect("a shell");
-        assert!(told.success(), "no process {id}");
+        let told = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status();
+        assert!(told.expect("a shell").success(), "no process {id}");
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Stops it as a container does; its exit code and every line of its log.
+    pub async fn stop(self) -> (Option<i32>, Vec<String>) {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end; its exit code and every line of its log.
+    pub async fn ended(mut self) -> (Option<i32>, Vec<String>) {
         while let Some(line) = soon("end of the log", self.lines.recv()).await {
             self.seen.push(line);
         }
