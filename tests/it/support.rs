@@ -14,7 +14,7 @@ pub use client::{Answer, Call, Connection, End};
 pub use log::Log;
 pub use peer::Peer;
 pub use program::Program;
-pub use proxy::{Proxy, proxy};
+pub use proxy::{Proxy, proxy, proxy_over};
 pub use settings::{providers, route, route_to};
 
 use std::future::Future;

@@ -96,7 +96,11 @@ pub struct Connection {
 impl Connection {
     /// Connects to `address`.
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = soon("connection", TcpStream::connect(address)).await.expect("a connection");
+        Self::over(soon("connection", TcpStream::connect(address)).await.expect("a connection"))
+    }
+
+    /// Takes a socket that is connected.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a socket");
         Self { stream, buffer: BytesMut::new() }
     }

@@ -89,6 +89,13 @@ impl Program {
         self.child.try_wait().expect("a child").is_none()
     }
 
+    /// The memory that it has in use, in KiB.
+    pub fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Stops it as a container does; its exit code and every line of its log.
     pub async fn stop(self) -> (Option<i32>, Vec<String>) {
         self.signal("TERM");

@@ -1,14 +1,16 @@
 //! The whole of Backstop, in this process, from the text of a configuration.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use backstop::app;
-use backstop::config::{self, Environment, Overrides, Source};
-use backstop::server::Summary;
+use backstop::config::{self, Environment, Overrides, Runtime, Source};
+use backstop::server::{Limits, Summary};
+use backstop::upstream::Upstream;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::soon;
 
@@ -23,6 +25,22 @@ pub struct Proxy {
 
 /// Starts Backstop on a free port with the configuration `text`.
 pub async fn proxy(text: &str) -> Proxy {
+    start(text, app::run).await
+}
+
+/// The same over an `upstream` of the test's own.
+pub async fn proxy_over(text: &str, upstream: impl Upstream) -> Proxy {
+    start(text, |listener, runtime, stop| app::run_with(listener, runtime, upstream, Limits::default(), stop))
+        .await
+}
+
+async fn start<F>(
+    text: &str,
+    run: impl FnOnce(TcpListener, Arc<Runtime>, WaitForCancellationFutureOwned) -> F,
+) -> Proxy
+where
+    F: Future<Output = std::io::Result<Summary>> + Send + 'static,
+{
     let source = Source::Text { name: "test.toml".to_owned(), text: text.to_owned() };
     let loaded = config::load(&source, &Environment::new(), &Overrides::default());
     let runtime = Arc::new(loaded.unwrap_or_else(|faults| panic!("{faults}")).runtime);
@@ -30,7 +48,7 @@ pub async fn proxy(text: &str) -> Proxy {
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let mut task = JoinSet::new();
-    task.spawn(app::run(listener, runtime, stop.clone().cancelled_owned()));
+    task.spawn(run(listener, runtime, stop.clone().cancelled_owned()));
     Proxy { address, stop, task }
 }
 
