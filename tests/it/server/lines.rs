@@ -1,53 +1,11 @@
 //! The access line: one a request, whatever becomes of it.
 
-use std::io::{self, Write};
-use std::sync::Mutex;
-
-use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
-
 use super::*;
-
-/// What is logged on this thread, which is the one that the server of a test runs on.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn begin() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(move || writer.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
-        (log, guard)
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        let bytes = self.0.lock().unwrap().clone();
-        let lines = String::from_utf8(bytes).unwrap();
-        let values = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        values.filter(|line| line["target"] == "backstop::access").collect()
-    }
-}
+use crate::support::Log;
 
 #[tokio::test]
 async fn every_request_has_one() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let server = Running::paths(Cors::Loopback, QUICK).await;
 
     for (request, outcome, status) in [
@@ -58,11 +16,11 @@ async fn every_request_has_one() {
         (post(&"x".repeat(1001)), "too_large", 413),
         ("GET /v1/mod".to_owned(), "request_timeout", 408),
     ] {
-        let before = log.lines().len();
+        let before = log.access().len();
 
         let answer = server.ask(&request).await;
 
-        let lines = log.lines();
+        let lines = log.access();
         assert_eq!(lines.len(), before + 1, "{outcome}");
         let line = &lines[before];
         assert_eq!((&line["outcome"], &line["status"]), (&outcome.into(), &status.into()));
@@ -74,17 +32,17 @@ async fn every_request_has_one() {
 
 #[tokio::test]
 async fn health_checks_have_none_unless_asked_for() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let server = Running::paths(Cors::Loopback, QUICK).await;
 
     server.client().await.get("/health/live").await;
 
-    assert!(log.lines().is_empty());
+    assert!(log.access().is_empty());
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_before_its_body_is_in_has_one_too() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let server = Running::paths(Cors::Loopback, Limits::default()).await;
     let mut client = server.client().await;
     client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n").await;
@@ -94,7 +52,7 @@ async fn a_client_that_leaves_before_its_body_is_in_has_one_too() {
     let summary = server.stop().await;
 
     assert_eq!(summary.cut, 0);
-    let lines = log.lines();
+    let lines = log.access();
     assert_eq!(lines.len(), 1);
     assert!(["client_gone", "invalid_request"].contains(&lines[0]["outcome"].as_str().unwrap()), "{lines:?}");
 }
