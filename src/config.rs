@@ -22,6 +22,7 @@ pub mod document;
 pub mod estimate;
 pub mod fault;
 pub mod file;
+mod lookalike;
 pub mod overlay;
 pub mod presets;
 pub mod report;
@@ -154,7 +155,9 @@ fn read(document: &Document, findings: &mut Findings) -> Option<File> {
     match File::deserialize(toml::de::Deserializer::from(tree)) {
         Ok(file) => Some(file),
         Err(error) => {
-            findings.fault(error.span().unwrap_or_default(), error.message());
+            let span = error.span().unwrap_or_default();
+            syntax::hide_values(document, span.start, findings);
+            findings.fault(span, error.message());
             None
         }
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::Environment;
+use super::lookalike::lookalikes;
 use super::spanned::Span;
 
 /// What an environment variable has to begin with to be a configuration key.
@@ -86,7 +87,7 @@ impl Document {
 
     /// Where `span` begins and, if that is in the file, its line with carets under it.
     ///
-    /// What `hidden` covers is shown as asterisks.
+    /// What `hidden` covers is shown as asterisks, and so is what looks like a secret.
     pub fn excerpt(&self, span: &Span, hidden: &[Span]) -> String {
         let line = self.line(span.start);
         let number = self.line_number(line.start).to_string();
@@ -96,10 +97,12 @@ impl Document {
             return excerpt;
         }
         let (mut shown, mut marks) = (String::new(), String::new());
+        let alike = lookalikes(&self.text[line.clone()]);
         for (index, char) in self.text[line.clone()].char_indices() {
             let at = line.start + index;
+            let is_hidden = hidden.iter().any(|range| range.contains(&at));
             shown.push(match char {
-                _ if hidden.iter().any(|range| range.contains(&at)) => '*',
+                _ if is_hidden || alike.iter().any(|range| range.contains(&index)) => '*',
                 '\t' => '\t',
                 char if char.is_control() => char::REPLACEMENT_CHARACTER,
                 char => char,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::document::Document;
+use super::lookalike::mask;
 use super::spanned::Span;
 
 /// Why a configuration cannot be used: every fault of it, ready to be printed. Shows no secret.
@@ -59,8 +60,8 @@ impl Finding {
 
     fn render(&self, document: &Document, hidden: &[Span]) -> String {
         let excerpt = document.excerpt(&self.span, hidden);
-        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("  hint: {hint}\n"));
-        format!("error: {}\n{excerpt}{hint}", self.message)
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("  hint: {}\n", mask(hint)));
+        format!("error: {}\n{excerpt}{hint}", mask(&self.message))
     }
 }
 
@@ -77,6 +78,19 @@ impl Findings {
     /// Something that makes the configuration unusable.
     pub fn fault(&mut self, span: Span, message: impl Into<String>) -> &mut Finding {
         push(&mut self.faults, span, message.into())
+    }
+
+    /// Says what to do about the fault at `span`, if it says nothing yet.
+    pub fn hint_at(&mut self, span: &Span, hint: &str) {
+        if let Some(fault) = self.faults.iter_mut().rfind(|fault| fault.span == *span && fault.hint.is_none())
+        {
+            fault.hint(hint);
+        }
+    }
+
+    /// Never shows the text of the value at `span`.
+    pub fn hide_text(&mut self, span: &Span) {
+        self.hide(span.start + 1..span.end.saturating_sub(1));
     }
 
     /// Something odd.

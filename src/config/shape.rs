@@ -73,6 +73,10 @@ impl<'s> Shape<'s> {
         !fixed && self.member(key).is_some_and(|member| member.allows("object") && !member.allows("string"))
     }
 
+    fn has_key(self, key: &str) -> bool {
+        self.forms().iter().any(|form| form.keys().any(|known| known == key))
+    }
+
     fn is_secret(self) -> bool {
         self.here.get("writeOnly").is_some_and(|secret| *secret == true)
     }
@@ -99,7 +103,12 @@ fn prune_table(shape: Shape<'_>, table: &mut DeTable<'_>, path: &mut Vec<usize>,
             if member.is_secret() {
                 hide_literals(member, &value, findings);
             }
-            fits(member, &mut value, path, findings)
+            let fits = fits(member, &mut value, path, findings);
+            if !fits && member.has_key("api_key") && matches!(value.get_ref(), DeValue::String(_)) {
+                let name = key.get_ref().escape_debug();
+                findings.hint_at(&value.span(), &format!("write `api_key = …` under `[providers.{name}]`"));
+            }
+            fits
         } else {
             // A misspelt key may hold a secret.
             hide_all(&value, findings);
@@ -146,6 +155,8 @@ fn fits(
         }
     }
     let Some(form) = forms.iter().find(|form| form.kind() == Some(kind)) else {
+        // A key may have been written one level too high, or too low.
+        hide_texts(value, findings);
         wrong_type(&forms, kind, span, findings);
         return false;
     };
@@ -221,9 +232,8 @@ fn wrong_type(forms: &[Shape<'_>], found: &str, span: Span, findings: &mut Findi
 /// Hides texts that are secrets themselves, not those that say where a secret stands.
 fn hide_literals(shape: Shape<'_>, value: &Spanned<DeValue<'_>>, findings: &mut Findings) {
     let DeValue::Table(table) = value.get_ref() else { return hide_all(value, findings) };
-    let is_key = |key: &str| shape.forms().iter().flat_map(|form| form.keys()).any(|known| known == key);
     for (key, value) in table {
-        if !is_key(key.get_ref()) {
+        if !shape.has_key(key.get_ref()) {
             hide_literals(shape.member(key.get_ref()).unwrap_or(shape), value, findings);
         }
     }
@@ -233,8 +243,17 @@ fn hide_all(value: &Spanned<DeValue<'_>>, findings: &mut Findings) {
     match value.get_ref() {
         DeValue::Table(table) => table.iter().for_each(|(_, value)| hide_all(value, findings)),
         DeValue::Array(items) => items.iter().for_each(|item| hide_all(item, findings)),
-        DeValue::String(_) => findings.hide(value.span().start + 1..value.span().end.saturating_sub(1)),
+        DeValue::String(_) => findings.hide_text(&value.span()),
         _ => findings.hide(value.span()),
+    }
+}
+
+fn hide_texts(value: &Spanned<DeValue<'_>>, findings: &mut Findings) {
+    match value.get_ref() {
+        DeValue::Table(table) => table.iter().for_each(|(_, value)| hide_texts(value, findings)),
+        DeValue::Array(items) => items.iter().for_each(|item| hide_texts(item, findings)),
+        DeValue::String(_) => hide_all(value, findings),
+        _ => {}
     }
 }
 

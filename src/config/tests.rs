@@ -1,3 +1,5 @@
+mod echo;
+
 use super::*;
 
 /// Loads a text with an environment that is empty.

@@ -73,7 +73,10 @@ impl<'a> Validation<'a> {
             let fault = self.findings.fault(written.span(), "unknown preset");
             match nearest(written.value(), names()) {
                 Some(word) => fault.hint(format!("did you mean `{word}`?")),
-                None => fault.hint(format!("the known ones are {}", list(names()).replace(" or ", " and "))),
+                None => {
+                    fault.hint(format!("the known ones are {}", list(names()).replace(" or ", " and ")));
+                    self.findings.hide_text(&written.span());
+                }
             }
         }
         preset
@@ -100,9 +103,9 @@ impl<'a> Validation<'a> {
     fn parse_url(&mut self, written: &At<String>) -> Option<Uri> {
         let span = written.span();
         let text = written.value().trim().trim_end_matches('/');
-        // Whatever a URL holds beside scheme, host and path may be a secret.
-        if text.contains(['@', '?', '#']) {
-            self.findings.hide(span.start + 1..span.end.saturating_sub(1));
+        // Whatever a URL holds beside scheme, host and path may be a secret, and so may what is no URL.
+        if text.contains(['@', '?', '#']) || !text.contains("://") {
+            self.findings.hide_text(&span);
         }
         let mut fault = |message: &str, hint: String| self.findings.fault(span.clone(), message).hint(hint);
         let Ok(url) = text.parse::<Uri>() else {

@@ -61,6 +61,13 @@ impl Validation<'_> {
     fn read_variable(&mut self, name: &At<String>) -> Option<String> {
         let value = self.environment.get(name.value()).map(|value| value.trim().to_owned());
         if value.as_ref().is_none_or(String::is_empty) {
+            if !may_name_a_variable(name.value()) {
+                self.findings.hide_text(&name.span());
+                self.findings
+                    .fault(name.span(), "this is not the name of a variable")
+                    .hint("write the name of the variable that holds the secret, not the secret");
+                return None;
+            }
             let name_text = name.value().escape_debug();
             self.findings
                 .fault(name.span(), format!("environment variable `{name_text}` is not set"))
@@ -73,12 +80,25 @@ impl Validation<'_> {
     fn read_secret_file(&mut self, path: &At<String>) -> Option<String> {
         let mut text = String::new();
         let read =
-            File::open(path.value()).and_then(|file| file.take(LARGEST_FILE).read_to_string(&mut text));
+            File::open(path.value()).and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut text));
+        let shown = if path.value().contains(['/', '.']) {
+            format!("`{}`", path.value().escape_debug())
+        } else {
+            self.findings.hide_text(&path.span());
+            "this file".to_owned()
+        };
         match read {
+            Ok(length) if length as u64 > LARGEST_FILE => {
+                self.findings
+                    .fault(path.span(), format!("{shown} is larger than 64 KB"))
+                    .hint("name a file that holds the secret and nothing else");
+                None
+            }
             Ok(_) => Some(text.trim().to_owned()),
             Err(error) => {
-                let message = format!("cannot read `{}`: {}", path.value().escape_debug(), error.kind());
-                self.findings.fault(path.span(), message).hint("check the path and who may read it");
+                self.findings
+                    .fault(path.span(), format!("cannot read {shown}: {error}"))
+                    .hint("check the path and who may read it");
                 None
             }
         }
@@ -131,6 +151,15 @@ impl Validation<'_> {
         }
         Some(parsed)
     }
+}
+
+/// Whether a variable may be called `name`; a key in its place may not.
+fn may_name_a_variable(name: &str) -> bool {
+    let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let formed = name.chars().all(is_part) && name.starts_with(|char: char| !char.is_ascii_digit());
+    let lower = name.contains(|char: char| char.is_ascii_lowercase());
+    let digit = name.contains(|char: char| char.is_ascii_digit());
+    formed && !(lower && name.len() >= 16 && (digit || !name.contains('_')))
 }
 
 fn names_a_secret(name: &HeaderName) -> bool {
