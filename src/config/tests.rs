@@ -76,6 +76,13 @@ fn local_servers_get_patience() {
     assert_eq!(limits("ollama/m").first_token, Duration::from_mins(5));
     assert_eq!(limits("l/m").first_byte(true), Duration::from_secs(1));
     assert!(loaded.warnings.is_empty(), "local servers need no key");
+
+    let text = "[providers.ollama]\ntimeouts = { idle = '7s' }\n[timeouts]\nfirst_token = '6s'\nidle = '6s'";
+    let loaded = load_text(text).expect("valid");
+    let limits = loaded.runtime.routes.resolve("ollama/m").expect("direct").chain.candidates()[0].timeouts;
+    assert_eq!(limits.first_token, Duration::from_secs(6), "what is written wins over what is built in");
+    assert_eq!(limits.first_byte(true), Duration::from_mins(5), "key by key");
+    assert_eq!(limits.idle, Duration::from_secs(7), "the provider's own");
 }
 
 #[test]

@@ -90,15 +90,16 @@ impl<'a> Validation<'a> {
         self.timeouts(self.file.timeouts.as_ref(), &mut Timeouts::default());
     }
 
-    /// The limits at a provider, before route and candidate have their say.
+    /// The limits at a provider, before route and candidate have their say: what is built in for its kind,
+    /// then `[timeouts]`, then its own.
     pub(super) fn provider_timeouts(&mut self, local: bool, table: Option<&TimeoutTable>) -> Timeouts {
         let mut timeouts = Timeouts::default();
-        self.timeouts(self.file.timeouts.as_ref(), &mut timeouts);
         if local {
             timeouts.first_byte_stream = LOCAL_PATIENCE;
             timeouts.first_byte_whole = LOCAL_PATIENCE;
             timeouts.first_token = LOCAL_PATIENCE;
         }
+        self.timeouts(self.file.timeouts.as_ref(), &mut timeouts);
         self.timeouts(table, &mut timeouts);
         timeouts
     }
