@@ -56,8 +56,23 @@ impl Estimate {
         Schedule::new(route).of()
     }
 
+    /// Whether the candidate at `index` can be asked at all: even if every one before it is given up at its
+    /// first attempt.
+    pub fn can_run(route: &Route, index: usize) -> bool {
+        let verdict = |candidate| if candidate < index { Verdict::Drop } else { Verdict::Reject };
+        Self::play_with(route, DelayRange::min, verdict).made[index] > 0
+    }
+
     /// Plays the schedule itself, with every attempt failing at once.
     fn play(route: &Route, wait: fn(&DelayRange) -> Duration) -> Self {
+        Self::play_with(route, wait, |_| Verdict::Retry { after: None })
+    }
+
+    fn play_with(
+        route: &Route,
+        wait: fn(&DelayRange) -> Duration,
+        verdict: impl Fn(usize) -> Verdict,
+    ) -> Self {
         let mut schedule = Schedule::new(route);
         let mut time = Duration::ZERO;
         let mut made = vec![0; route.chain.candidates().len()];
@@ -65,7 +80,7 @@ impl Estimate {
         while let Step::Send(send) = step {
             time += send.wait;
             made[send.candidate] += 1;
-            step = schedule.after(Verdict::Retry { after: None }, time, &mut |range| wait(&range));
+            step = schedule.after(verdict(send.candidate), time, &mut |range| wait(&range));
         }
         let sent: u32 = made.iter().sum();
         let capped = route.policy.max_attempts.is_some_and(|most| most.get() == sent);
@@ -103,6 +118,20 @@ mod tests {
 
         assert_eq!(longest.made, [5, 6]);
         assert_eq!(longest.time, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn what_comes_after_the_last_attempt_never_runs() {
+        for order in ["depth", "breadth"] {
+            let text = format!(
+                "[providers.a]\nbase_url = 'http://a'\n[routes.r]\norder = '{order}'\n\
+                 retry = {{ max_attempts = 2 }}\nchain = ['a/m', 'a/n', 'a/o']"
+            );
+            let loaded = load_text(&text).expect("valid");
+            let route = &loaded.runtime.routes.named()[0];
+
+            assert_eq!([0, 1, 2].map(|index| Estimate::can_run(route, index)), [true, true, false]);
+        }
     }
 
     #[test]

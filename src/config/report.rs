@@ -6,7 +6,7 @@ use super::estimate::Estimate;
 use super::text::RangeWords;
 use super::{Cors, Loaded};
 use crate::retry::{Class, Policy, Ruling, Words};
-use crate::route::{Order, Route};
+use crate::route::{Order, Route, Timeouts};
 
 /// The report on `loaded`: the routes in words, then the warnings. Shows no secret.
 pub fn report(loaded: &Loaded) -> String {
@@ -53,18 +53,26 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
     let most = Estimate::most_attempts(route);
     writeln!(out, "route {}{title}: {order} order, {}", route.name, attempts(most))?;
     let mut said = None;
+    let quickest = Estimate::shortest(route);
     for (index, candidate) in route.chain.candidates().iter().enumerate() {
         writeln!(out, "  {}. {}/{}", index + 1, candidate.provider_name, candidate.model)?;
-        let words = match route.order {
+        let planned = Estimate::planned(route, candidate);
+        let mut words = match route.order {
             Order::Depth => schedule(&candidate.policy),
-            Order::Breadth => format!("joins {}", rounds(Estimate::planned(route, candidate))),
+            Order::Breadth => format!("joins {}", rounds(planned)),
         };
+        if let Some(limits) = limits(&candidate.timeouts) {
+            let _ = write!(words, "\n     limits: {limits}");
+        }
         if said.as_ref() == Some(&words) {
             writeln!(out, "     the same")?;
         } else {
             writeln!(out, "     {words}")?;
         }
         said = Some(words);
+        if let Some(turn) = turn(route, &quickest, index, planned) {
+            writeln!(out, "     {turn}")?;
+        }
         if candidate.policy.on != route.policy.on {
             write_rulings(&candidate.policy, "     ", out)?;
         }
@@ -77,6 +85,39 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
     let deadline = Words(route.policy.deadline);
     writeln!(out, "  waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;
     writeln!(out, "  deadline: {deadline}")
+}
+
+/// What is left of a candidate's plan when every attempt before and at it fails at once, if not all.
+fn turn(route: &Route, quickest: &Estimate, index: usize, planned: u32) -> Option<String> {
+    let made = quickest.made[index];
+    let ends = match route.policy.max_attempts {
+        Some(most) if quickest.capped => format!("`max_attempts` of {most}"),
+        _ => format!("the deadline of {}", Words(route.policy.deadline)),
+    };
+    match made {
+        _ if made >= planned => None,
+        0 if !Estimate::can_run(route, index) => Some(format!("{ends} ends before it")),
+        0 => Some(format!("{ends} lets it run only if one before it is given up early")),
+        _ => Some(format!("{ends} has room for {made} of them, if all fail")),
+    }
+}
+
+/// The limits that are not those of every attempt, by their keys.
+fn limits(timeouts: &Timeouts) -> Option<String> {
+    let usual = Timeouts::default();
+    let mut first_byte = format!("first_byte {}", Words(timeouts.first_byte_stream));
+    if timeouts.first_byte_whole != timeouts.first_byte_stream {
+        let _ = write!(first_byte, " (whole answers {})", Words(timeouts.first_byte_whole));
+    }
+    let usual_byte = (usual.first_byte_stream, usual.first_byte_whole);
+    let words = [
+        (timeouts.connect != usual.connect, format!("connect {}", Words(timeouts.connect))),
+        ((timeouts.first_byte_stream, timeouts.first_byte_whole) != usual_byte, first_byte),
+        (timeouts.first_token != usual.first_token, format!("first_token {}", Words(timeouts.first_token))),
+        (timeouts.idle != usual.idle, format!("idle {}", Words(timeouts.idle))),
+    ];
+    let unusual: Vec<_> = words.into_iter().filter(|(differs, _)| *differs).map(|(_, words)| words).collect();
+    (!unusual.is_empty()).then(|| unusual.join(", "))
 }
 
 /// A schedule in words.

@@ -7,7 +7,6 @@ use super::provider::Known;
 use crate::config::estimate::Estimate;
 use crate::config::file::{CandidateTable, OnBreakName, ProgressName, RouteTable};
 use crate::config::spanned::{At, TextOr};
-use crate::retry::Words;
 use crate::route::{Chain, Order, Route};
 
 impl<'a> Validation<'a> {
@@ -59,7 +58,7 @@ impl<'a> Validation<'a> {
         self.not_yet(table);
         if complete {
             self.duplicates(&route, entries);
-            self.never_run(&route, name, entries);
+            self.never_run(&route, entries);
         }
         if route.order == Order::Breadth {
             self.ignored_pauses(entries);
@@ -103,37 +102,16 @@ impl<'a> Validation<'a> {
         }
     }
 
-    /// Attempts that cannot be made even if every wait is the shortest and every attempt fails at once.
-    fn never_run(&mut self, route: &Route, name: &At<String>, entries: &[At<TextOr<CandidateTable>>]) {
-        let quickest = Estimate::shortest(route);
-        let candidates = route.chain.candidates();
-        let planned = |index: usize| Estimate::planned(route, &candidates[index]);
-        for (index, made) in quickest.made.iter().enumerate() {
-            let (number, target) = (index + 1, &candidates[index]);
-            let label = format!("candidate {number} (`{}/{}`)", target.provider_name, target.model);
-            if *made == 0 {
-                let hint = match route.policy.max_attempts {
-                    Some(most) => {
-                        format!("the candidates before it may use up the {most} attempts of `max_attempts`")
-                    }
-                    None => "raise `deadline` or shorten the schedules before it".to_owned(),
-                };
-                let message = format!("{label} runs only if one before it is given up early");
-                self.findings.warning(entries[index].span(), message).hint(hint);
-            } else if *made < planned(index) && !quickest.capped {
-                let message = format!("{label} has time for {made} of its {} attempts", planned(index));
-                let deadline = Words(route.policy.deadline);
-                let hint =
-                    format!("the deadline of {deadline} ends its turn: raise it, or plan fewer attempts");
-                self.findings.warning(entries[index].span(), message).hint(hint);
-            }
-        }
-        if quickest.capped && quickest.made.iter().all(|made| *made > 0) {
-            let all: u32 = (0..candidates.len()).map(planned).sum();
-            let made: u32 = quickest.made.iter().sum();
-            let message =
-                format!("`max_attempts` lets {made} of the {all} planned attempts of this route run");
-            self.findings.warning(name.span(), message).hint("raise it, or plan fewer attempts");
+    /// Candidates that no request can reach, whatever the others do.
+    fn never_run(&mut self, route: &Route, entries: &[At<TextOr<CandidateTable>>]) {
+        for (index, target) in route.chain.candidates().iter().enumerate() {
+            let Some(most) = route.policy.max_attempts.filter(|_| !Estimate::can_run(route, index)) else {
+                continue;
+            };
+            let label = format!("candidate {} (`{}/{}`)", index + 1, target.provider_name, target.model);
+            self.findings
+                .warning(entries[index].span(), format!("{label} can never run"))
+                .hint(format!("`max_attempts` of {most} ends before it: raise it, or shorten the chain"));
         }
     }
 
