@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::Uri;
+
 /// What is known of a provider by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
@@ -28,7 +30,7 @@ pub const PRESETS: [Preset; 18] = [
     hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    hosted("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    hosted("together", "https://api.together.ai/v1", "TOGETHER_API_KEY"),
     hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
     hosted("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
@@ -58,10 +60,21 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
+    /// The preset of the host that `url` names, however the provider is called.
+    pub fn at(url: &Uri) -> Option<&'static Self> {
+        PRESETS.iter().find(|preset| origin(url) == origin(&Uri::from_static(preset.base_url)))
+    }
+
     /// Whether it is a server on the user's own machine.
     pub fn is_local(&self) -> bool {
         self.key_variable.is_none()
     }
+}
+
+/// Scheme, host and port of a URL.
+pub fn origin(url: &Uri) -> (Option<&str>, Option<String>, Option<u16>) {
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    (url.scheme_str(), url.host().map(str::to_ascii_lowercase), url.port_u16().or(Some(usual)))
 }
 
 /// The servers that may be running on this machine.
@@ -76,7 +89,7 @@ mod tests {
     #[test]
     fn presets_are_complete_and_distinct() {
         for (index, preset) in PRESETS.iter().enumerate() {
-            let url: http::Uri = preset.base_url.parse().expect(preset.name);
+            let url: Uri = preset.base_url.parse().expect(preset.name);
             let loopback = url.host() == Some("127.0.0.1");
             assert_eq!(loopback, preset.is_local(), "{}", preset.name);
             assert_eq!(url.scheme_str(), Some(if loopback { "http" } else { "https" }), "{}", preset.name);
@@ -84,5 +97,8 @@ mod tests {
             assert_eq!(PRESETS.iter().position(|other| other.name == preset.name), Some(index));
         }
         assert_eq!(local_servers().count(), 4);
+        let at = |url| Preset::at(&Uri::from_static(url)).map(|preset| preset.name);
+        assert_eq!(at("https://OpenRouter.ai:443/api/other"), Some("openrouter"));
+        assert_eq!(at("http://openrouter.ai/api/v1"), None);
     }
 }

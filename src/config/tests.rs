@@ -123,6 +123,32 @@ fn openrouter_is_told_the_app() {
     assert_eq!(headers("[providers.openrouter]\napp_title = 'T'"), pair("http://localhost:8420", "T"));
     assert_eq!(headers("[providers.openrouter]\nheaders = { HTTP-Referer = 'http://x' }").0, "http://x");
     assert_eq!(headers("[providers.groq]"), pair("", ""));
+    let other_name = "[providers.or]\nbase_url = 'https://openrouter.ai/api/v1'";
+    assert_eq!(headers(other_name), pair("http://localhost:8420", "Backstop"));
+}
+
+#[test]
+fn an_implied_key_goes_to_its_provider_alone() {
+    let load = |text: &str| load_with(text, &[("OPENAI_API_KEY", "sk-1234567")]).expect("valid");
+    for (url, sent) in [
+        ("https://api.openai.com/v1", true),
+        ("https://API.openai.com:443/v2/", true),
+        ("http://api.openai.com/v1", false),
+        ("https://api.openai.com:8443/v1", false),
+        ("https://api.openai.com.example.org/v1", false),
+        ("http://10.0.0.5:8000/v1", false),
+    ] {
+        let loaded = load(&format!("[providers.openai]\nbase_url = '{url}'"));
+        assert_eq!(loaded.runtime.providers[0].key.is_some(), sent, "{url}");
+        let hint = loaded.warnings.first().and_then(|warning| warning.hint.as_deref());
+        assert_eq!(hint.is_some_and(|hint| hint.contains("api_key = { env")), !sent, "{hint:?}");
+    }
+    let text = "[providers.openai]\nbase_url = 'http://a/v1'\napi_key = { env = 'OPENAI_API_KEY' }";
+    assert!(load(text).runtime.providers[0].key.is_some(), "who writes it means it");
+    for header in ["Authorization", "api-key"] {
+        let text = format!("[providers.groq]\nheaders = {{ {header} = 'Bearer x' }}");
+        assert_eq!(load(&text).warnings, [], "the key is in the header");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, REFERER};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, REFERER};
 use http::uri::{Parts, PathAndQuery, Uri};
 use secrecy::SecretString;
 
@@ -10,8 +10,8 @@ use super::Validation;
 use crate::config::Provider;
 use crate::config::fault::{list, nearest};
 use crate::config::file::ProviderTable;
-use crate::config::presets::{PRESETS, Preset};
-use crate::config::spanned::{At, Span};
+use crate::config::presets::{PRESETS, Preset, origin};
+use crate::config::spanned::At;
 use crate::route::Timeouts;
 
 /// What `OpenRouter` is told without a word from the user: an app on this machine.
@@ -20,6 +20,9 @@ const APP_TITLE: &str = "Backstop";
 const X_TITLE: HeaderName = HeaderName::from_static("x-title");
 /// The header in which `OpenRouter` wants the app's URL.
 const HTTP_REFERER: HeaderName = HeaderName::from_static("http-referer");
+/// Where a key can stand instead of in `api_key`.
+const CREDENTIALS: [HeaderName; 3] =
+    [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 /// What people copy from a curl line.
 const ENDPOINT: &str = "/chat/completions";
 
@@ -30,6 +33,14 @@ pub(super) struct Known<'a> {
     pub timeouts: Timeouts,
     /// `None` if it has a fault.
     pub provider: Option<Provider>,
+}
+
+/// What decides about a key that is not written down.
+#[derive(Clone, Copy)]
+struct Implied<'p> {
+    preset: Option<&'p Preset>,
+    url: Option<&'p Uri>,
+    headers: &'p HeaderMap,
 }
 
 impl<'a> Validation<'a> {
@@ -49,8 +60,8 @@ impl<'a> Validation<'a> {
         let preset = self.preset(name, table);
         let shared_name: Arc<str> = name.value().as_str().into();
         let base_url = self.base_url(name, table, preset);
-        let key = self.key(name, table, preset);
-        let headers = self.provider_headers(table, preset);
+        let headers = self.provider_headers(table, preset, base_url.as_ref());
+        let key = self.key(name, table, Implied { preset, url: base_url.as_ref(), headers: &headers });
         let local = preset.is_some_and(Preset::is_local);
         Known {
             name: name.value(),
@@ -131,26 +142,40 @@ impl<'a> Validation<'a> {
         &mut self,
         name: &At<String>,
         table: &ProviderTable,
-        preset: Option<&Preset>,
+        implied: Implied<'_>,
     ) -> Option<SecretString> {
-        let Some(written) = &table.api_key else {
-            return self.implied_key(name.span(), name.value(), preset);
-        };
+        let Some(written) = &table.api_key else { return self.implied_key(name, implied) };
         let key = self.secret(written)?;
         self.header_value(written.span(), &key, true)?;
         Some(key.into())
     }
 
-    fn implied_key(&mut self, span: Span, name: &str, preset: Option<&Preset>) -> Option<SecretString> {
-        let variable = preset?.key_variable?;
+    /// The key of a known provider, which goes nowhere but to that provider.
+    fn implied_key(&mut self, name: &At<String>, implied: Implied<'_>) -> Option<SecretString> {
+        let Implied { preset, url, headers } = implied;
+        let (preset, url) = (preset?, url?);
+        let variable = preset.key_variable?;
+        let (span, name) = (name.span(), name.value());
+        let authorized = CREDENTIALS.iter().any(|header| headers.contains_key(header));
+        if origin(url) != origin(&Uri::from_static(preset.base_url)) {
+            if !authorized {
+                let message = format!("provider `{name}` has no key: `{variable}` is not sent to `{url}`");
+                let hint =
+                    format!("write `api_key = {{ env = \"{variable}\" }}` if it is meant for that server");
+                self.findings.warning(span, message).hint(hint);
+            }
+            return None;
+        }
         let key = self.environment.get(variable).map(|key| key.trim()).filter(|key| !key.is_empty());
         let Some(key) = key else {
-            self.findings
-                .warning(
-                    span,
-                    format!("provider `{name}` has no key: environment variable `{variable}` is not set"),
-                )
-                .hint(format!("export {variable}=…, or write `api_key`"));
+            if !authorized {
+                self.findings
+                    .warning(
+                        span,
+                        format!("provider `{name}` has no key: environment variable `{variable}` is not set"),
+                    )
+                    .hint(format!("export {variable}=…, or write `api_key`"));
+            }
             return None;
         };
         self.secrets.push(key.to_owned());
@@ -162,8 +187,15 @@ impl<'a> Validation<'a> {
         Some(key.into())
     }
 
-    fn provider_headers(&mut self, table: &ProviderTable, preset: Option<&Preset>) -> HeaderMap {
-        let mut headers = self.attribution(table, preset);
+    fn provider_headers(
+        &mut self,
+        table: &ProviderTable,
+        preset: Option<&Preset>,
+        url: Option<&Uri>,
+    ) -> HeaderMap {
+        let there = url.and_then(Preset::at);
+        let wanted = [preset, there].into_iter().flatten().any(|preset| preset.attribution);
+        let mut headers = self.attribution(table, wanted);
         let written = self.headers(table.headers.as_ref());
         // The usual spelling stands for the one that OpenRouter reads.
         if written.contains_key(REFERER) {
@@ -173,9 +205,8 @@ impl<'a> Validation<'a> {
         headers
     }
 
-    fn attribution(&mut self, table: &ProviderTable, preset: Option<&Preset>) -> HeaderMap {
+    fn attribution(&mut self, table: &ProviderTable, wanted: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let wanted = preset.is_some_and(|preset| preset.attribution);
         if table.attribution.as_ref().is_some_and(|attribution| !attribution.value()) {
             return headers;
         }

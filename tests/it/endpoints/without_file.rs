@@ -9,6 +9,8 @@ async fn a_key_in_the_environment_is_enough() {
     let variables = [
         ("OPENROUTER_API_KEY", "sk-or-environment"),
         ("BACKSTOP_PROVIDERS__OPENROUTER__BASE_URL", url.as_str()),
+        // It goes to OpenRouter alone, unless it is sent elsewhere on purpose.
+        ("BACKSTOP_PROVIDERS__OPENROUTER__API_KEY", "sk-or-environment"),
         // Kubernetes injects this for a service called backstop.
         ("BACKSTOP_PORT", "tcp://10.0.0.1:8420"),
     ];
