@@ -1,20 +1,19 @@
 //! What a person types: arguments, and the commands that need no server.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use http::Uri;
 
 use crate::config::{self, Environment, Loaded, Overrides, Source};
 
+mod health;
+
+pub use health::health;
+
 /// The exit code of a configuration with faults (`EX_USAGE` of sysexits).
 pub const BAD_CONFIG: u8 = 64;
-
-/// How long a health check may take in each of its steps.
-const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -35,7 +34,8 @@ Environment:
   BACKSTOP_RETRY__CYCLES=1
 Flags win over the environment, the environment over the file.
 
-Exit codes: 0 done, 1 could not start or unhealthy, 64 the configuration has faults";
+Exit codes: 0 done, 1 could not start or unhealthy, 2 the arguments make no sense,
+64 the configuration has faults, 130 stopped at once by a second signal";
 
 /// An OpenAI-compatible reverse proxy that keeps asking until a model answers.
 #[derive(Debug, Parser)]
@@ -65,7 +65,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Print the JSON schema of the configuration file, for editors.
     Schema,
-    /// Ask a running Backstop whether it lives; exits 0 or 1.
+    /// Ask a running Backstop whether it lives; exits 0 or 1. It asks where the configuration and the
+    /// environment say: the flags of the running process are not known here (see --url).
     Health(HealthArgs),
 }
 
@@ -91,8 +92,11 @@ impl ServeArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
     /// The configuration file; without one, the file that `serve` would read.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with = "config")]
     pub file: Option<PathBuf>,
+    /// The same, as `serve` takes it.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Arguments of `demo`.
@@ -119,10 +123,11 @@ pub struct HealthArgs {
 
 /// The report on a configuration, or its faults, and the exit code.
 pub fn check(arguments: &CheckArgs, environment: &Environment) -> (String, u8) {
-    let source = Source::locate(arguments.file.as_deref(), environment);
+    let file = arguments.file.as_deref().or(arguments.config.as_deref());
+    let source = Source::locate(file, environment);
     let loaded = match &source {
         Some(source) => config::load(source, environment, &Overrides::default()),
-        None => config::without_file(environment, &Overrides::default(), &[]),
+        None => config::without_file(environment, &Overrides::default(), None),
     };
     match loaded {
         Ok(loaded) => (checked(&loaded), 0),
@@ -135,71 +140,8 @@ fn checked(loaded: &Loaded) -> String {
     config::report(loaded) + &notes.collect::<String>()
 }
 
-/// Asks a running Backstop whether it lives. The error says why it does not seem to.
-pub fn health(arguments: &HealthArgs, environment: &Environment) -> Result<(), String> {
-    let url = arguments.url.clone().unwrap_or_else(|| default_url(arguments, environment));
-    let said = ask(&url).map_err(|error| format!("cannot ask {url}: {error}"))?;
-    let status = said.split_ascii_whitespace().nth(1).unwrap_or_default();
-    if said.starts_with("HTTP/1.") && status == "200" {
-        return Ok(());
-    }
-    Err(format!("{url} did not answer 200: {}", if status.is_empty() { "no HTTP" } else { status }))
-}
-
-fn default_url(arguments: &HealthArgs, environment: &Environment) -> Uri {
-    let source = Source::locate(arguments.config.as_deref(), environment);
-    let mut address = config::listen_address(source.as_ref(), environment);
-    if address.ip().is_unspecified() {
-        let loopback = match address.ip() {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        };
-        address.set_ip(loopback);
-    }
-    let authority = address.to_string();
-    let url = Uri::builder().scheme("http").authority(authority).path_and_query("/health/live").build();
-    url.unwrap_or_else(|_| Uri::from_static("http://127.0.0.1:8420/health/live"))
-}
-
-/// The first bytes of the answer: its status line, at least.
-fn ask(url: &Uri) -> io::Result<String> {
-    let (Some("http"), Some(host)) = (url.scheme_str(), url.host()) else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not an `http` URL"));
-    };
-    let (host, port) = (host.trim_matches(['[', ']']), url.port_u16().unwrap_or(80));
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "no such host");
-    for address in (host, port).to_socket_addrs()? {
-        match exchange(&address, url) {
-            Ok(said) => return Ok(said),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-fn exchange(address: &SocketAddr, url: &Uri) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(address, HEALTH_LIMIT)?;
-    stream.set_read_timeout(Some(HEALTH_LIMIT))?;
-    stream.set_write_timeout(Some(HEALTH_LIMIT))?;
-    let path = url.path_and_query().map_or("/", |path| path.as_str());
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut said = Vec::new();
-    let mut chunk = [0; 512];
-    while !said.contains(&b'\n') && said.len() < 4096 {
-        match stream.read(&mut chunk)? {
-            0 => break,
-            count => said.extend_from_slice(&chunk[..count]),
-        }
-    }
-    Ok(String::from_utf8_lossy(&said).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-    use std::thread;
-
     use clap::CommandFactory as _;
 
     use super::*;
@@ -221,67 +163,15 @@ mod tests {
         assert!(matches!(parse(&["schema"]), Command::Schema));
     }
 
-    /// Answers one connection with `answer` and says where.
-    fn answering(answer: &'static str) -> (SocketAddr, thread::JoinHandle<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let answering = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a connection");
-            let mut request = [0; 512];
-            let count = stream.read(&mut request).expect("a request");
-            assert!(request[..count].starts_with(b"GET /health/live HTTP/1.1\r\n"));
-            stream.write_all(answer.as_bytes()).expect("an answer");
-        });
-        (address, answering)
-    }
-
     #[test]
-    fn health_is_a_200_at_the_configured_address() {
-        for (answer, healthy) in [
-            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
-            ("HTTP/1.1 503 Service Unavailable\r\n\r\n", false),
-            ("SSH-2.0-x 200\r\n", false),
-            ("", false),
-        ] {
-            let (address, answering) = answering(answer);
-            let listen = ("BACKSTOP_SERVER__LISTEN".to_owned(), format!("0.0.0.0:{}", address.port()));
-            let config = PathBuf::from("/nonexistent/backstop.toml");
-            let environment = Environment::from([listen]);
-            let url = Some(format!("http://{address}/health/live").parse().expect("a URL"));
-
-            let result = health(&HealthArgs { url, config: Some(config) }, &environment);
-
-            assert_eq!(result.is_ok(), healthy, "{answer}: {result:?}");
-            answering.join().expect("asked as expected");
+    fn check_takes_its_file_with_and_without_a_flag() {
+        let file = Some(PathBuf::from("my.toml"));
+        let Command::Check(check) = parse(&["check", "my.toml"]) else { panic!("check") };
+        assert_eq!(check.file, file);
+        for flag in ["-c", "--config"] {
+            let Command::Check(check) = parse(&["check", flag, "my.toml"]) else { panic!("check") };
+            assert_eq!(check.config, file);
         }
-    }
-
-    #[test]
-    fn health_asks_the_loopback_of_an_open_address() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let config = directory.path().join("backstop.toml");
-        std::fs::write(&config, "[server]\nlisten = \"0.0.0.0:9\"\n[routes.broken]\nchian = []\n")
-            .expect("a file");
-        let arguments = HealthArgs { url: None, config: Some(config) };
-
-        assert_eq!(default_url(&arguments, &Environment::new()), "http://127.0.0.1:9/health/live");
-        assert_eq!(
-            default_url(
-                &arguments,
-                &Environment::from([("BACKSTOP_SERVER__LISTEN".to_owned(), "[::]:7".to_owned())])
-            ),
-            "http://[::1]:7/health/live"
-        );
-    }
-
-    #[test]
-    fn nothing_answers() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/health/live", listener.local_addr().expect("an address"));
-        drop(listener);
-
-        let arguments = HealthArgs { url: Some(url.parse().expect("a URL")), config: None };
-
-        assert!(health(&arguments, &Environment::new()).is_err());
+        assert!(Cli::try_parse_from(["backstop", "check", "a", "-c", "b"]).is_err(), "one of them");
     }
 }

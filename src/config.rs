@@ -117,10 +117,13 @@ pub fn load(source: &Source, environment: &Environment, overrides: &Overrides) -
 }
 
 /// The address that a Backstop with this configuration listens on, even if other parts have faults by now.
+/// Of a file that cannot be read at all nothing counts, but the environment does.
 pub fn listen_address(source: Option<&Source>, environment: &Environment) -> SocketAddr {
     let empty = Source::Text { name: String::new(), text: String::new() };
-    let opened = open(source.unwrap_or(&empty), environment);
-    let file = opened.ok().and_then(|(document, _)| read(&document, &mut Findings::default()));
+    let file = [source.unwrap_or(&empty), &empty].into_iter().find_map(|source| {
+        let (document, _) = open(source, environment).ok()?;
+        read(&document, &mut Findings::default())
+    });
     file.map_or(validate::LISTEN, |file| validate::listen(&file))
 }
 

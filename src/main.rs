@@ -72,7 +72,7 @@ async fn load(arguments: &ServeArgs, environment: &Environment) -> Result<Loaded
     let found = discovery::local_servers(&local).await;
     let found: Vec<_> =
         found.into_iter().map(|server| FoundServer { preset: server.name, models: server.models }).collect();
-    config::without_file(environment, &overrides, &found)
+    config::without_file(environment, &overrides, Some(&found))
 }
 
 /// Says what the configuration is and what is odd about it.

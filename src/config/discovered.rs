@@ -14,19 +14,34 @@ pub struct FoundServer {
     pub models: Vec<String>,
 }
 
-/// Builds a configuration from the keys that are set and the servers that were `found`.
+/// Builds a configuration from the keys that are set and the servers that were `found`; `None` if nobody
+/// looked for them.
 ///
 /// Nothing is invented: every provider's models can be asked for as `provider/model`, and those of local
 /// servers are listed under that name. The environment's `BACKSTOP_…__…` keys count as with a file.
 pub fn without_file(
     environment: &Environment,
     overrides: &Overrides,
-    found: &[FoundServer],
+    found: Option<&[FoundServer]>,
 ) -> Result<Loaded, Faults> {
-    let (text, mut notes) = written_down(environment, found);
+    let (text, mut notes) = written_down(environment, found.unwrap_or_default());
     let source = Source::Text { name: "(no file)".to_owned(), text };
     let mut loaded = load(&source, environment, overrides)?;
     loaded.notes.append(&mut notes);
+    if loaded.notes.is_empty() {
+        let note = match (loaded.runtime.providers.is_empty(), found) {
+            (false, _) => "found no configuration file: the providers are those of the environment",
+            (true, Some(_)) => {
+                "found no configuration file, no key variable such as `OPENROUTER_API_KEY` and no local \
+                 server: nothing can be asked for"
+            }
+            (true, None) => "found no configuration file and no key variable such as `OPENROUTER_API_KEY`",
+        };
+        loaded.notes.push(note.to_owned());
+    }
+    if found.is_none() {
+        loaded.notes.push("local servers are looked for when serving".to_owned());
+    }
     Ok(loaded)
 }
 
@@ -61,13 +76,6 @@ fn written_down(environment: &Environment, found: &[FoundServer]) -> (String, Ve
             let _ = writeln!(text, "[routes.{target}]\nchain = [{target}]");
         }
     }
-    if notes.is_empty() {
-        notes.push(
-            "found no configuration file, no key variable such as `OPENROUTER_API_KEY` and no local server: \
-             nothing can be asked for"
-                .to_owned(),
-        );
-    }
     (text, notes)
 }
 
@@ -93,7 +101,7 @@ mod tests {
         let models = ["qwen3:4b", "a \"quoted\" one", "bad\nname", "qwen3:4b"].map(str::to_owned).into();
         let found = [FoundServer { preset: "ollama".to_owned(), models }];
 
-        let loaded = without_file(&environment, &Overrides::default(), &found).expect("valid");
+        let loaded = without_file(&environment, &Overrides::default(), Some(&found)).expect("valid");
 
         let providers: Vec<_> = loaded.runtime.providers.iter().map(|provider| &*provider.name).collect();
         assert_eq!(providers, ["groq", "ollama"]);
@@ -107,9 +115,18 @@ mod tests {
 
     #[test]
     fn nothing_found_is_said() {
-        let loaded = without_file(&Environment::new(), &Overrides::default(), &[]).expect("valid");
+        let notes = |variables: &[(&str, &str)], found| {
+            let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let loaded = without_file(&variables.collect(), &Overrides::default(), found).expect("valid");
+            assert!(loaded.runtime.routes.named().is_empty());
+            loaded.notes.join("\n")
+        };
 
-        assert!(loaded.runtime.providers.is_empty() && loaded.runtime.routes.named().is_empty());
-        assert!(loaded.notes[0].contains("nothing can be asked for"));
+        assert!(notes(&[], Some(&[])).contains("nothing can be asked for"));
+        let unlooked = notes(&[], None);
+        assert!(unlooked.ends_with("\nlocal servers are looked for when serving"), "{unlooked}");
+        assert!(!unlooked.contains("nothing can be asked for"), "{unlooked}");
+        let defined = [("BACKSTOP_PROVIDERS__X__BASE_URL", "http://x/v1")];
+        assert!(!notes(&defined, Some(&[])).contains("nothing can be asked for"));
     }
 }

@@ -43,7 +43,7 @@ fn checked(path: &Path) -> String {
     if !text.contains("from_environment") {
         environment.remove(SECRETS[3].0);
     }
-    let (output, code) = check(&CheckArgs { file: Some(path.to_owned()) }, &environment);
+    let (output, code) = check(&CheckArgs { file: Some(path.to_owned()), config: None }, &environment);
     let directory = path.parent().expect("a directory").to_string_lossy().into_owned();
     format!("{}\nexit {code}\n", output.replace(&format!("{directory}/"), ""))
 }
@@ -80,7 +80,7 @@ fn the_example_is_valid_and_complete() {
     let path = root().join("config/example.toml");
     let environment =
         SECRETS[..2].iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let (output, code) = check(&CheckArgs { file: Some(path.clone()) }, &environment);
+    let (output, code) = check(&CheckArgs { file: Some(path.clone()), config: None }, &environment);
     assert_eq!(code, 0, "{output}");
 
     let schema: serde_json::Value = serde_json::from_str(&config::schema()).expect("JSON");

@@ -19,6 +19,8 @@ fn check_says_what_is_wrong_with_64_and_what_is_right_with_0() {
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{report}");
     assert!(report.contains("attempts"), "{report}");
 
+    assert_eq!(run(&folder, &["check", "--config", "minimal.toml"]), (Some(0), report, errors), "as a flag");
+
     let (code, report, errors) = run(&folder, &["check", "unknown_keys.toml"]);
     assert_eq!((code, report.as_str()), (Some(64), ""));
     assert!(errors.contains("--> unknown_keys.toml:") && errors.contains("^^^"), "{errors}");
@@ -49,6 +51,17 @@ fn check_reads_the_example_and_every_block_of_the_readme() {
 
         assert_eq!(code, Some(0), "{errors}\n{block}");
     }
+}
+
+#[test]
+fn check_without_a_file_does_not_say_what_it_does_not_know() {
+    let directory = tempfile::tempdir().unwrap();
+
+    let (code, report, errors) = run(directory.path(), &["check"]);
+
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{report}");
+    assert!(report.contains("local servers are looked for when serving"), "{report}");
+    assert!(!report.contains("nothing can be asked for"), "{report}");
 }
 
 #[test]
@@ -94,7 +107,10 @@ fn help_names_every_command() {
     let (code, help, _) = run(root(), &["--help"]);
 
     assert_eq!(code, Some(0));
-    for word in ["serve", "check", "demo", "schema", "health", "--config", "--listen"] {
+    let codes = ["0 done", "1 could not start", "2 the arguments", "64 the configuration", "130 stopped"];
+    for word in
+        ["serve", "check", "demo", "schema", "health", "--config", "--listen"].into_iter().chain(codes)
+    {
         assert!(help.contains(word), "no `{word}` in {help}");
     }
     for word in ["serve", "check", "demo", "schema", "health"] {

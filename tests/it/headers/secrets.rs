@@ -150,7 +150,8 @@ async fn neither_check_nor_debug_tells_a_secret() {
         .replace("[routes.literal]", &format!("api_key = \"{LITERAL}\"\n[routes.literal]"));
     for (text, expected) in [(&text, 0), (&broken, 64)] {
         std::fs::write(&path, text).unwrap();
-        let (output, code) = cli::check(&CheckArgs { file: Some(path.clone()) }, &environment());
+        let (output, code) =
+            cli::check(&CheckArgs { file: Some(path.clone()), config: None }, &environment());
         assert_eq!(code, expected, "{output}");
         assert_silent("check", &output);
     }
