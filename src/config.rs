@@ -37,6 +37,7 @@ pub use discovered::{FoundServer, without_file};
 pub use fault::{Faults, Warning};
 pub use report::report;
 pub use secrets::Secrets;
+pub use validate::RESERVED as RESERVED_HEADERS;
 
 use document::Document;
 use fault::Findings;

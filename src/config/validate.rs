@@ -18,6 +18,8 @@ mod provider;
 mod route;
 mod secret;
 
+pub use secret::RESERVED;
+
 /// Where Backstop listens unless told otherwise.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8420);
 

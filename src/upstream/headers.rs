@@ -1,14 +1,11 @@
 //! Which headers go out with an attempt and which come back, both by allowlist.
 
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 
 use super::Call;
-use crate::config::Provider;
+use crate::config::{Provider, RESERVED_HEADERS};
 
 /// The name under which a client sees the provider's own request id.
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-upstream-request-id");
@@ -42,10 +39,6 @@ const REQUEST_IDS: [HeaderName; 3] = [
     HeaderName::from_static("request-id"),
     HeaderName::from_static("x-amzn-requestid"),
 ];
-
-/// Configuration cannot set these: the connection's owner frames the message.
-const FRAMING: [HeaderName; 7] =
-    [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// A key that cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +79,7 @@ pub(super) fn authorization(provider: &Provider) -> Result<Option<HeaderValue>, 
 }
 
 fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {
-    for name in configured.keys().filter(|name| !FRAMING.contains(name)) {
+    for name in configured.keys().filter(|name| !RESERVED_HEADERS.contains(name)) {
         headers.remove(name);
         for value in configured.get_all(name) {
             headers.append(name, value.clone());

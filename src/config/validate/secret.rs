@@ -13,11 +13,12 @@ use crate::config::spanned::{At, Span, TextOr};
 /// The largest file that is taken for a secret, in bytes.
 const LARGEST_FILE: u64 = 64 << 10;
 
-/// Headers that are the connection's or the proxy's own.
-const RESERVED: [HeaderName; 8] = [
+/// Headers that are the connection's or the proxy's own, so that no configuration sets them.
+pub const RESERVED: [HeaderName; 9] = [
     header::HOST,
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
+    header::TRAILER,
     header::CONNECTION,
     header::UPGRADE,
     header::TE,
