@@ -156,6 +156,7 @@ fn read(document: &Document, findings: &mut Findings) -> Option<File> {
     let shape = Shape::new(&schema);
     overlay::apply(document, shape, tree.get_mut(), findings);
     shape::prune(shape, tree.get_mut(), findings);
+    overlay::explain(document, shape, findings);
     match File::deserialize(toml::de::Deserializer::from(tree)) {
         Ok(file) => Some(file),
         Err(error) => {

@@ -212,11 +212,35 @@ impl Routes {
 
     /// The configured route whose name is closest to `model`, for a "did you mean".
     pub fn nearest(&self, model: &str) -> Option<&str> {
-        self.named
-            .iter()
-            .map(|route| (strsim::damerau_levenshtein(model, &route.name), &*route.name))
-            .min_by_key(|(distance, _)| *distance)
-            .filter(|(distance, name)| *distance <= name.chars().count().max(3) / 2)
-            .map(|(_, name)| name)
+        nearest(model, self.named.iter().map(|route| &*route.name))
+    }
+}
+
+/// The word of `words` that `word` is probably meant to be: one slip in each three letters, at least one.
+pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    words
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_only_what_is_near() {
+        for (word, words, expected) in [
+            ("nvdia", ["openai", "nvidia"], Some("nvidia")),
+            ("Base-URL", ["base_url", "api_key"], Some("base_url")),
+            ("crs", ["cors", "grace"], Some("cors")),
+            ("port", ["cors", "grace"], None),
+            ("zzzz", ["openai", "nvidia"], None),
+        ] {
+            assert_eq!(nearest(word, words), expected, "{word}");
+        }
     }
 }

@@ -80,10 +80,9 @@ impl Findings {
         push(&mut self.faults, span, message.into())
     }
 
-    /// Says what to do about the fault at `span`, if it says nothing yet.
+    /// Says what to do about the last fault at `span`, if there is one.
     pub fn hint_at(&mut self, span: &Span, hint: &str) {
-        if let Some(fault) = self.faults.iter_mut().rfind(|fault| fault.span == *span && fault.hint.is_none())
-        {
+        if let Some(fault) = self.faults.iter_mut().rfind(|fault| fault.span == *span) {
             fault.hint(hint);
         }
     }
@@ -151,17 +150,6 @@ fn tidy(findings: &mut Vec<Finding>) {
     findings.retain(|finding| seen.insert((finding.span.start, finding.message.clone())));
 }
 
-/// The word of `words` that `word` is probably meant to be.
-pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    words
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
-        .map(|(_, candidate)| candidate)
-}
-
 /// `` `a`, `b` or `c` ``
 pub fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let mut words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
@@ -174,13 +162,6 @@ pub fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn suggests_only_what_is_near() {
-        assert_eq!(nearest("nvdia", ["openai", "nvidia"]), Some("nvidia"));
-        assert_eq!(nearest("base-url", ["base_url", "api_key"]), Some("base_url"));
-        assert_eq!(nearest("zzzz", ["openai", "nvidia"]), None);
-    }
 
     #[test]
     fn lists_in_words() {

@@ -47,7 +47,7 @@ pub struct ServerTable {
     /// Whether every model of every provider can be asked for as `provider/model` (default true).
     pub direct: Option<At<bool>>,
     /// The web pages that may ask: `"loopback"` (pages served from this machine, the default), `"any"`, or
-    /// a list of origins.
+    /// a list of origins; in a variable, origins with commas between.
     pub cors: Option<At<TextOr<Vec<At<String>>>>>,
     /// How long open streams may go on after the signal to stop (default 30s).
     pub grace: Option<At<DurationText>>,

@@ -22,6 +22,20 @@ pub fn apply<'d>(document: &'d Document, shape: Shape<'_>, table: &mut DeTable<'
     }
 }
 
+/// Says of the faults of variables what only holds for them, once there are any.
+pub fn explain(document: &Document, shape: Shape<'_>, findings: &mut Findings) {
+    for variable in document.variables().iter().filter(|variable| is_list(shape, &variable.keys)) {
+        let hint = "a variable cannot hold this list: unset it, and write the list into the file";
+        findings.hint_at(&variable.span, hint);
+    }
+}
+
+/// Whether the key is for a list and nothing else.
+fn is_list(shape: Shape<'_>, keys: &[String]) -> bool {
+    let member = keys.iter().try_fold(shape, |shape, key| shape.member(key));
+    member.is_some_and(|member| member.allows("array") && !member.allows("string"))
+}
+
 /// Whether there was a place for it. Unknown keys are written too: the check of the shape finds them, with
 /// the place of the variable.
 fn write<'d>(

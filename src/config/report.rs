@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use http::header::AUTHORIZATION;
+
 use super::estimate::Estimate;
 use super::text::RangeWords;
 use super::{Cors, Loaded};
@@ -28,7 +30,8 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
     writeln!(out, "{path}: valid")?;
     writeln!(out, "listens on {}; {cors}", runtime.server.listen)?;
     for provider in &runtime.providers {
-        let key = if provider.key.is_some() { "with a key" } else { "without a key" };
+        let authorized = provider.headers.contains_key(AUTHORIZATION);
+        let key = if provider.key.is_some() || authorized { "with a key" } else { "without a key" };
         writeln!(out, "provider {}: {}, {key}", provider.name, provider.base_url)?;
     }
     if !runtime.routes.direct().is_empty() {

@@ -7,8 +7,9 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::fault::{Findings, list, nearest};
+use super::fault::{Findings, list};
 use super::spanned::Span;
+use crate::route::nearest;
 
 /// A schema with the definitions that it refers to.
 #[derive(Clone, Copy)]
@@ -225,6 +226,9 @@ fn wrong_type(forms: &[Shape<'_>], found: &str, span: Span, findings: &mut Findi
     match example {
         Some(example) => fault.hint(format!("write text with a unit, such as `{example}`")),
         None if !words.is_empty() => fault.hint(format!("write {}", list(words))),
+        None if found == "string" && kinds == ["a list"] => {
+            fault.hint("write a list, even of one: `[\"…\"]`")
+        }
         None => {}
     }
 }

@@ -198,6 +198,36 @@ fn secrets_are_read_masked_and_not_shown() {
 }
 
 #[test]
+fn a_file_that_is_no_secret_is_not_cut_to_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("key");
+    let load = |length| {
+        std::fs::write(&file, "k".repeat(length)).expect("a file");
+        load_text(&format!(
+            "[providers.a]\nbase_url = 'http://a'\napi_key = {{ file = {:?} }}",
+            file.display().to_string()
+        ))
+    };
+
+    assert!(load(64 << 10).is_ok());
+    let faults = load((64 << 10) + 1).expect_err("too large").to_string();
+    assert!(faults.contains("is larger than 64 KB"), "{faults}");
+}
+
+#[test]
+fn origins_are_written_as_browsers_do() {
+    for (written, expected) in [
+        ("['HTTPS://A.example:443', 'http://a.example:80']", &["https://a.example", "http://a.example"][..]),
+        ("['https://a.example:80', 'http://[::1]:443']", &["https://a.example:80", "http://[::1]:443"]),
+        ("'https://a.example, http://b.example:3000,'", &["https://a.example", "http://b.example:3000"]),
+        ("[]", &[]),
+    ] {
+        let cors = load_text(&format!("[server]\ncors = {written}")).expect("valid").runtime.server.cors;
+        assert_eq!(cors, Cors::Origins(expected.iter().map(|origin| (*origin).to_owned()).collect()));
+    }
+}
+
+#[test]
 fn a_fault_inside_a_named_table_makes_no_second_one() {
     let faults =
         load_text("[providers]\nx = 3\n[routes]\ny = 'x'\n[routes.r]\nchain = ['x/m']").expect_err("faults");

@@ -50,7 +50,10 @@ pub fn duration(text: &str) -> Result<Duration, Problem> {
 /// Reads a duration that is not zero.
 pub fn positive_duration(text: &str) -> Result<Duration, Problem> {
     match duration(text)? {
-        Duration::ZERO => Err(Problem { message: "this duration cannot be zero", hint: DURATION }),
+        Duration::ZERO => Err(Problem {
+            message: "this duration cannot be zero",
+            hint: "leave the key out for the built-in one, or write a longer one: the longest is `\"24h\"`",
+        }),
         duration => Ok(duration),
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::fault::{Findings, nearest};
+use super::fault::{Findings, list};
 use super::file::{DurationText, File, ServerTable};
 use super::spanned::{At, Span, TextOr};
 use super::text::{self, Problem};
 use super::{Cors, Environment, Overrides, Runtime, Secrets, Server};
 use crate::retry::Policy;
-use crate::route::{Direct, ProgressMode, Routes};
+use crate::route::{Direct, ProgressMode, Routes, nearest};
 
 mod candidate;
 mod policy;
@@ -118,20 +118,28 @@ impl<'a> Validation<'a> {
         match cors.value() {
             TextOr::Text(word) if word == "loopback" => Cors::Loopback,
             TextOr::Text(word) if word == "any" => Cors::Any,
-            TextOr::Text(_) => {
-                let hint =
-                    "write `\"loopback\"`, `\"any\"` or a list such as `[\"https://chat.example.org\"]`";
+            // A variable holds no list, but origins with commas between.
+            TextOr::Text(text) if text.contains("://") => {
+                let origins = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+                Cors::Origins(origins.map(|origin| self.origin(&cors.span(), origin)).collect())
+            }
+            TextOr::Text(word) => {
+                let hint = match word.trim() {
+                    "*" => "write `\"any\"`",
+                    _ => "write `\"loopback\"`, `\"any\"` or a list such as `[\"https://chat.example.org\"]`",
+                };
                 self.findings.fault(cors.span(), "unknown value of `cors`").hint(hint);
                 Cors::Loopback
             }
-            TextOr::Other(origins) => {
-                Cors::Origins(origins.iter().map(|origin| self.origin(origin)).collect())
-            }
+            TextOr::Other(origins) => Cors::Origins(
+                origins.iter().map(|origin| self.origin(&origin.span(), origin.value())).collect(),
+            ),
         }
     }
 
-    fn origin(&mut self, origin: &At<String>) -> String {
-        let lower = origin.value().to_ascii_lowercase();
+    /// An origin as browsers write it: lower case, no port where it is the usual one.
+    fn origin(&mut self, span: &Span, origin: &str) -> String {
+        let lower = origin.to_ascii_lowercase();
         let plain = lower.split_once("://").is_some_and(|(scheme, host)| {
             !scheme.is_empty()
                 && !host.is_empty()
@@ -139,11 +147,17 @@ impl<'a> Validation<'a> {
                 && lower.is_ascii()
         });
         if !plain {
-            self.findings
-                .fault(origin.span(), "this is not the origin of a web page")
-                .hint("write scheme, host and port only, such as `https://chat.example.org`");
+            let hint = match origin {
+                "*" => "write `cors = \"any\"` for every web page there is",
+                _ => "write scheme, host and port only, such as `https://chat.example.org`",
+            };
+            self.findings.fault(span.clone(), "this is not the origin of a web page").hint(hint);
         }
-        lower
+        let usual = [("https://", ":443"), ("http://", ":80")].into_iter();
+        let without = usual
+            .filter(|(scheme, _)| lower.starts_with(scheme))
+            .find_map(|(_, port)| lower.strip_suffix(port));
+        without.unwrap_or(&lower).to_owned()
     }
 
     /// Every model of every provider, as a route of one candidate.
@@ -208,8 +222,10 @@ impl<'a> Validation<'a> {
         let found = table.into_iter().flatten().find(|(known, _)| known.value() == name);
         if found.is_none() {
             let fault = self.findings.fault(span, format!("unknown {what} `{}`", name.escape_debug()));
-            if let Some(word) = nearest(name, names()) {
-                fault.hint(format!("did you mean `{word}`?"));
+            match nearest(name, names()) {
+                Some(word) => fault.hint(format!("did you mean `{word}`?")),
+                None if names().next().is_some() => fault.hint(format!("write {}", list(names()))),
+                None => fault.hint("write its keys here, or into a table of that name: `[policies.NAME]`"),
             }
         }
         found.map(|(known, value)| (known.value().as_str(), value))

@@ -4,12 +4,11 @@ use serde_json::value::RawValue;
 
 use super::Validation;
 use super::provider::Known;
-use crate::config::fault::nearest;
 use crate::config::file::CandidateTable;
 use crate::config::presets::{self, Preset};
 use crate::config::spanned::{At, Span, TextOr};
 use crate::retry::Policy;
-use crate::route::{Candidate, Edits, ProviderId, Timeouts};
+use crate::route::{Candidate, Edits, ProviderId, Timeouts, nearest};
 
 /// Members of the request that no configuration may touch.
 const FIXED: [&str; 3] = ["model", "messages", "stream"];

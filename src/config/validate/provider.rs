@@ -8,11 +8,11 @@ use secrecy::SecretString;
 
 use super::Validation;
 use crate::config::Provider;
-use crate::config::fault::{list, nearest};
+use crate::config::fault::list;
 use crate::config::file::ProviderTable;
 use crate::config::presets::{PRESETS, Preset, origin};
 use crate::config::spanned::At;
-use crate::route::Timeouts;
+use crate::route::{Timeouts, nearest};
 
 /// What `OpenRouter` is told without a word from the user: an app on this machine.
 const APP_URL: &str = "http://localhost:8420";
