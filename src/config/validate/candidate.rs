@@ -137,12 +137,20 @@ impl<'a> Validation<'a> {
 
     /// Warns of policy keys that count on a route only.
     fn route_keys(&mut self, table: &'a CandidateTable) {
-        let Some(TextOr::Other(policy)) = table.retry.as_ref().map(At::value) else { return };
+        let Some(policy) = self.policy_table(table.retry.as_ref()) else { return };
+        let named = table.retry.as_ref().and_then(|retry| match retry.value() {
+            TextOr::Text(name) => Some((name, retry.span())),
+            TextOr::Other(_) => None,
+        });
         let deadline = policy.deadline.as_ref().map(|deadline| ("deadline", deadline.span()));
         let most = policy.max_attempts.as_ref().map(|most| ("max_attempts", most.span()));
         for (key, span) in deadline.into_iter().chain(most) {
+            let (span, key) = match &named {
+                Some((name, span)) => (span.clone(), format!("`{key}` of policy `{name}`")),
+                None => (span, format!("`{key}`")),
+            };
             self.findings
-                .warning(span, format!("`{key}` has no effect on a candidate"))
+                .warning(span, format!("{key} has no effect on a candidate"))
                 .hint("write it into the route's `retry`");
         }
     }

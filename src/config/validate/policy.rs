@@ -13,6 +13,9 @@ use crate::route::Timeouts;
 /// The most attempts a schedule may hold; more is a slip of the keyboard.
 const MOST_ATTEMPTS: u32 = 100_000;
 
+/// So many attempts without a wait between are a hot loop.
+const HOT: u32 = 10;
+
 impl<'a> Validation<'a> {
     /// Reads `[retry]`, and every named policy once, so that the unused ones are checked too.
     pub(super) fn default_policy(&mut self) {
@@ -77,6 +80,7 @@ impl<'a> Validation<'a> {
         self.delay(table.attempt_delay.as_ref(), &mut policy.attempt_delay);
         self.delay(table.burst_pause.as_ref(), &mut policy.burst_pause);
         self.delay(table.cycle_pause.as_ref(), &mut policy.cycle_pause);
+        self.hot_loop(table, policy);
         policy.deadline = self.limit(table.deadline.as_ref()).unwrap_or(policy.deadline);
         policy.max_attempts = table.max_attempts.as_ref().and_then(number).or(policy.max_attempts);
         policy.retry_after_cap = self.duration(table.retry_after_cap.as_ref(), policy.retry_after_cap);
@@ -114,6 +118,24 @@ impl<'a> Validation<'a> {
         }
         timeouts.first_token = self.limit(table.first_token.as_ref()).unwrap_or(timeouts.first_token);
         timeouts.idle = self.limit(table.idle.as_ref()).unwrap_or(timeouts.idle);
+    }
+
+    /// Warns of attempts that follow each other without a wait.
+    fn hot_loop(&mut self, table: &PolicyTable, policy: &Policy) {
+        let waits = [
+            (policy.attempts_per_burst, policy.attempt_delay),
+            (policy.bursts_per_cycle, policy.burst_pause),
+            (policy.cycles, policy.cycle_pause),
+        ];
+        let unpaused = waits.iter().take_while(|(_, wait)| wait.max().is_zero());
+        let row: u32 = unpaused.map(|(count, _)| count.get()).fold(1, u32::saturating_mul);
+        let delay = table.attempt_delay.as_ref().map(At::span);
+        let count = table.attempts_per_burst.as_ref().map(At::span);
+        if let Some(span) = delay.or(count).filter(|_| row >= HOT) {
+            self.findings
+                .warning(span, format!("{HOT} or more attempts follow each other without a wait"))
+                .hint("providers count failed requests, too: write an `attempt_delay` such as `\"2s..4s\"`");
+        }
     }
 
     fn delay(&mut self, written: Option<&At<RangeText>>, delay: &mut DelayRange) {
