@@ -61,10 +61,9 @@ pub fn mask(text: &str) -> String {
 pub fn values(line: &str) -> Vec<Range<usize>> {
     let visible = match line.find('=') {
         Some(equals) if is_key(&line[..equals]) => equals,
-        Some(_) => 0,
         None if is_header(line) => line.len(),
         None if line.trim().len() < SHORTEST_LINE && !line.contains(['"', '\'']) => line.len(),
-        None => 0,
+        Some(_) | None => 0,
     };
     runs(&line[visible..], |char| !char.is_whitespace() && !PUNCTUATION.contains(&char))
         .map(|run| run.start + visible..run.end + visible)

@@ -78,6 +78,16 @@ impl<'s> Shape<'s> {
         self.forms().iter().any(|form| form.keys().any(|known| known == key))
     }
 
+    /// The key of a table whose text is the secret of it.
+    fn secret_key(self) -> Option<&'s str> {
+        self.forms().into_iter().find_map(|form| {
+            let is_text = |key: &str| {
+                form.member(key).is_some_and(|member| member.is_secret() && member.allows("string"))
+            };
+            form.keys().find(|key| is_text(key))
+        })
+    }
+
     fn is_secret(self) -> bool {
         self.here.get("writeOnly").is_some_and(|secret| *secret == true)
     }
@@ -105,9 +115,13 @@ fn prune_table(shape: Shape<'_>, table: &mut DeTable<'_>, path: &mut Vec<usize>,
                 hide_literals(member, &value, findings);
             }
             let fits = fits(member, &mut value, path, findings);
-            if !fits && member.has_key("api_key") && matches!(value.get_ref(), DeValue::String(_)) {
+            if !fits
+                && matches!(value.get_ref(), DeValue::String(_))
+                && let Some(secret) = member.secret_key()
+            {
                 let name = key.get_ref().escape_debug();
-                findings.hint_at(&value.span(), &format!("write `api_key = …` under `[providers.{name}]`"));
+                let hint = format!("write `{secret} = …` under `[providers.{name}]`");
+                findings.hint_at(&value.span(), &hint);
             }
             fits
         } else {
@@ -227,7 +241,7 @@ fn wrong_type(forms: &[Shape<'_>], found: &str, span: Span, findings: &mut Findi
         Some(example) => fault.hint(format!("write text with a unit, such as `{example}`")),
         None if !words.is_empty() => fault.hint(format!("write {}", list(words))),
         None if found == "string" && kinds == ["a list"] => {
-            fault.hint("write a list, even of one: `[\"…\"]`")
+            fault.hint("write a list, even of one: `[\"…\"]`");
         }
         None => {}
     }

@@ -82,12 +82,11 @@ impl<'a> Validation<'a> {
         if preset.is_none() {
             let names = || PRESETS.iter().map(|preset| preset.name);
             let fault = self.findings.fault(written.span(), "unknown preset");
-            match nearest(written.value(), names()) {
-                Some(word) => fault.hint(format!("did you mean `{word}`?")),
-                None => {
-                    fault.hint(format!("the known ones are {}", list(names()).replace(" or ", " and ")));
-                    self.findings.hide_text(&written.span());
-                }
+            if let Some(word) = nearest(written.value(), names()) {
+                fault.hint(format!("did you mean `{word}`?"));
+            } else {
+                fault.hint(format!("the known ones are {}", list(names()).replace(" or ", " and ")));
+                self.findings.hide_text(&written.span());
             }
         }
         preset
