@@ -118,7 +118,7 @@ pub async fn run_with<U: Upstream>(
     let grace = runtime.server.grace;
     let cors = runtime.server.cors.clone();
     let paths = router(Arc::new(App { runtime, relay: Arc::clone(&relay), limits }));
-    let front = Front::new(paths, cors, drain.pauses.clone());
+    let front = Front::new(paths, cors, drain.clone());
     let summary = tokio::select! {
         summary = server::serve(listener, front, limits, &drain, grace, shutdown) => summary,
         never = tidy(&relay) => match never {},

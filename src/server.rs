@@ -47,7 +47,8 @@ pub struct Limits {
     pub head: Duration,
     /// Without a request; also without reading the last bytes of an answer.
     pub idle: Duration,
-    /// Between two pieces of a request's body.
+    /// Between two pieces of a request's body; also for the whole of it, beyond the time that the
+    /// slowest honest link takes.
     pub body: Duration,
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Method;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::relay::Outcome;
 use crate::telemetry::{self, Access};
@@ -28,23 +29,32 @@ impl Asked {
     }
 }
 
-/// Writes the access line of a request unless the relay does; dropped early, the client has left.
+/// Writes the access line of a request unless the relay does; dropped early, the client has left, unless
+/// a drain cut it off.
 #[derive(Debug)]
 pub(super) struct Line {
     /// Who asks.
     pub asked: Asked,
     method: Method,
     began: Instant,
+    cut: CancellationToken,
     written: bool,
 }
 
 impl Line {
-    /// A request whose head has just come in.
-    pub fn begin(id: Arc<str>, client: Arc<str>, method: &Method, path: &str) -> Self {
+    /// A request whose head has just come in; from `cut` on, requests are cut off.
+    pub fn begin(
+        id: Arc<str>,
+        client: Arc<str>,
+        method: &Method,
+        path: &str,
+        cut: CancellationToken,
+    ) -> Self {
         Self {
             asked: Asked { id, client, path: path.into(), relayed: Arc::default() },
             method: method.clone(),
             began: Instant::now(),
+            cut,
             written: false,
         }
     }
@@ -74,7 +84,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let outcome = Outcome::ClientGone;
+        let outcome = if self.cut.is_cancelled() { Outcome::ShuttingDown } else { Outcome::ClientGone };
         self.write(outcome, super::error::status(outcome, None).as_u16());
     }
 }

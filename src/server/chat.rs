@@ -22,14 +22,16 @@ pub(super) async fn complete<U: Upstream>(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = body::read(body, app.runtime.server.max_body, app.limits.body).await?;
+    let draining = &app.relay.drain.pauses;
+    let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
+    let body = reader.read(body).await?;
     let envelope = Envelope::parse(body).map_err(invalid_request)?;
     let routes = &app.runtime.routes;
     let Some(route) = routes.resolve(envelope.model()) else {
         return Err(model_not_found(routes, envelope.model()));
     };
-    if app.relay.drain.pauses.is_cancelled() {
-        return Err(ApiError::new(Outcome::ShuttingDown, "the server is shutting down"));
+    if draining.is_cancelled() {
+        return Err(ApiError::shutting_down());
     }
     let name = Arc::clone(&route.name);
     asked.hand_over();

@@ -41,6 +41,11 @@ impl ApiError {
         Self { outcome, status, object, retry_after: None, route: None, attempts: None }
     }
 
+    /// The answer to a request that no attempt is begun for any more.
+    pub fn shutting_down() -> Self {
+        Self::new(Outcome::ShuttingDown, "Backstop is shutting down: ask again in a moment")
+    }
+
     /// What becomes of a request for `route` that got no answer.
     pub fn from_failure(failure: &Failure, route: Arc<str>) -> Self {
         Self {
@@ -70,9 +75,12 @@ impl ApiError {
         self.object.to_json()
     }
 
-    /// Seconds for `Retry-After`: always for the two that say "later", else where one is known.
+    /// Seconds for `Retry-After`: always for those that say "later", else where one is known.
     fn retry_after_seconds(&self) -> Option<u64> {
-        let due = matches!(self.outcome, Outcome::Failed(Class::RateLimited | Class::Overloaded));
+        let due = matches!(
+            self.outcome,
+            Outcome::Failed(Class::RateLimited | Class::Overloaded) | Outcome::ShuttingDown
+        );
         let wait = self.retry_after.or(due.then_some(Duration::ZERO))?;
         Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
@@ -85,8 +93,11 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self.outcome);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // The schedule has been played: an SDK that retries by itself would play it again.
-        headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        // The schedule has been played: an SDK that retries by itself would play it again. A drain
+        // cuts it short, and whatever takes this server's place may play it from the start.
+        if self.outcome != Outcome::ShuttingDown {
+            headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, seconds.into());
         }

@@ -11,7 +11,6 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode, Uri};
-use tokio_util::sync::CancellationToken;
 
 use super::access::Line;
 use super::error::ApiError;
@@ -19,7 +18,7 @@ use super::guard;
 use super::origin::{self, Page};
 use super::request_id::{self, X_REQUEST_ID};
 use crate::config::Cors;
-use crate::relay::Outcome;
+use crate::relay::{Drain, Outcome};
 
 /// What stands behind the front: the router, or a stand-in for it.
 pub trait Service:
@@ -41,19 +40,20 @@ impl<S> Service for S where
 pub struct Front<S> {
     inner: S,
     cors: Arc<Cors>,
-    draining: CancellationToken,
+    drain: Drain,
 }
 
 impl<S: Service> Front<S> {
-    /// The way into `inner` for the pages of `cors`, until `draining`.
-    pub fn new(inner: S, cors: Cors, draining: CancellationToken) -> Self {
-        Self { inner, cors: Arc::new(cors), draining }
+    /// The way into `inner` for the pages of `cors`, until the `drain`.
+    pub fn new(inner: S, cors: Cors, drain: Drain) -> Self {
+        Self { inner, cors: Arc::new(cors), drain }
     }
 
     /// Answers a request of `client`.
     pub(super) async fn answer(&self, client: Arc<str>, request: Request) -> Response {
         let id = request_id::choose(request.headers());
-        let line = Line::begin(Arc::clone(&id), client, request.method(), request.uri().path());
+        let cut = self.drain.streams.clone();
+        let line = Line::begin(Arc::clone(&id), client, request.method(), request.uri().path(), cut);
         let page = Page::of(&self.cors, request.headers());
 
         let mut response = match &page {
@@ -71,7 +71,7 @@ impl<S: Service> Front<S> {
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(X_REQUEST_ID, id);
         }
-        if self.draining.is_cancelled() {
+        if self.drain.pauses.is_cancelled() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let outcome = response.extensions().get().copied().unwrap_or(Outcome::Ok);

@@ -67,11 +67,11 @@ fn route(name: &str) -> Arc<Route> {
     })
 }
 
-fn runtime(cors: Cors) -> Arc<Runtime> {
+fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {
     Arc::new(Runtime {
         server: Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            max_body: 1000,
+            max_body,
             max_answer: 1000,
             cors,
             grace: Duration::from_millis(300),
@@ -100,13 +100,19 @@ struct Running {
 impl Running {
     /// The real paths before a provider that never answers.
     async fn paths(cors: Cors, limits: Limits) -> Self {
+        Self::with_bodies_of(1000, cors, limits).await
+    }
+
+    /// The same for bodies of at most `max_body` bytes.
+    async fn with_bodies_of(max_body: usize, cors: Cors, limits: Limits) -> Self {
+        let runtime = runtime(max_body, cors);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let stopped = async { drop(stopped.await) };
-            app::run_with(listener, runtime(cors), Silent, limits, stopped).await.unwrap()
+            app::run_with(listener, runtime, Silent, limits, stopped).await.unwrap()
         });
         Self { address, stop, task }
     }
@@ -125,7 +131,7 @@ impl Running {
                 let answer = answer.clone();
                 async move { Ok::<_, Infallible>(answer(request)) }
             });
-            let front = Front::new(service, Cors::Loopback, drain.pauses.clone());
+            let front = Front::new(service, Cors::Loopback, drain.clone());
             let grace = Duration::from_millis(300);
             server::serve(listener, front, Limits::default(), &drain, grace, async { drop(stopped.await) })
                 .await

@@ -95,6 +95,25 @@ fn a_final_error_says_who_was_asked_and_not_to_retry() {
 }
 
 #[test]
+fn a_drain_asks_to_be_asked_again() {
+    let failure = Failure {
+        outcome: Outcome::ShuttingDown,
+        message: "no answer yet".into(),
+        retry_after: None,
+        provider_status: None,
+        attempts: 2,
+        trail: Vec::new(),
+    };
+    for error in [ApiError::shutting_down(), ApiError::from_failure(&failure, "fullfat".into())] {
+        let response = error.into_response();
+
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+        assert_eq!(response.headers().get(X_SHOULD_RETRY), None);
+    }
+}
+
+#[test]
 fn the_kind_fits_the_status() {
     let table = [
         (Outcome::InvalidRequest, "invalid_request_error"),

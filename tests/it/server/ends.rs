@@ -191,7 +191,7 @@ async fn a_stream_that_will_not_end_is_cut_and_counted() {
 async fn ready_says_no_in_a_drain_on_connections_that_are_open() {
     let server = Running::paths(Cors::Loopback, Limits::default()).await;
     let mut busy = server.client().await;
-    busy.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n").await;
+    busy.send(&post(r#"{"model":"fullfat","messages":[]}"#)).await;
     let mut kept = server.client().await;
     assert_eq!(kept.get("/health/ready").await.status(), 200);
     let address = server.address;
@@ -206,6 +206,26 @@ async fn ready_says_no_in_a_drain_on_connections_that_are_open() {
     let (summary, ()) = tokio::join!(server.stop(), watch);
 
     assert_eq!(summary, Summary { under_way: 1, cut: 0 });
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_in_yet_holds_nothing_up() {
+    let server = Running::paths(Cors::Loopback, Limits::default()).await;
+    let mut client = server.client().await;
+    client
+        .send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n")
+        .await;
+    client.until("100 Continue\r\n\r\n").await;
+    let began = Instant::now();
+
+    let (summary, answer) = tokio::join!(server.stop(), client.answer());
+
+    assert_eq!(summary, Summary { under_way: 1, cut: 0 });
+    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+    assert_eq!((answer.status(), answer.code().as_str()), (503, "shutting_down"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("x-should-retry"), None);
+    assert_eq!(answer.header("connection"), Some("close"));
 }
 
 #[tokio::test]

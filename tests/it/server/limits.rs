@@ -86,6 +86,56 @@ async fn a_slow_body_gets_a_408() {
 }
 
 #[tokio::test]
+async fn a_body_that_trickles_gets_a_408() {
+    let server = quick().await;
+    let mut client = server.client().await;
+    let began = Instant::now();
+
+    client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n").await;
+    while timeout(QUICK.body / 10, client.0.readable()).await.is_err() {
+        assert!(began.elapsed() < QUICK.body * 10, "it may trickle for ever");
+        client.send(" ").await;
+    }
+    let answer = client.answer().await;
+
+    assert!(began.elapsed() >= QUICK.body);
+    assert_eq!((answer.status(), answer.code().as_str()), (408, "request_timeout"));
+    assert!(answer.message().contains("too slowly"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_slow_but_honest_body_may_take_longer_than_the_limit() {
+    let server = Running::with_bodies_of(100_000, Cors::Loopback, QUICK).await;
+    let mut client = server.client().await;
+    let began = Instant::now();
+    let piece = "x".repeat(500);
+
+    client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 7500\r\n\r\n").await;
+    for _ in 0..15 {
+        // Ten kilobytes a second.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        client.send(&piece).await;
+    }
+
+    assert!(began.elapsed() > QUICK.body * 3);
+    assert_eq!(client.answer().await.code(), "invalid_request", "it was read to its end");
+}
+
+#[tokio::test]
+async fn a_fast_giant_is_read_whole() {
+    let server = Running::with_bodies_of(100_000_000, Cors::Loopback, QUICK).await;
+    let mut client = server.client().await;
+    let megabyte = "x".repeat(1_000_000);
+
+    client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n").await;
+    for _ in 0..100 {
+        client.send(&megabyte).await;
+    }
+
+    assert_eq!(client.answer().await.code(), "invalid_request", "it was read to its end");
+}
+
+#[tokio::test]
 async fn an_announced_giant_is_refused_before_it_is_sent() {
     let server = quick().await;
     let mut client = server.client().await;
@@ -96,7 +146,10 @@ async fn an_announced_giant_is_refused_before_it_is_sent() {
     let answer = client.answer().await;
 
     assert_eq!((answer.status(), answer.code().as_str()), (413, "too_large"));
-    assert!(answer.message().contains("server.max_body"), "{answer:?}");
+    assert!(
+        answer.message().contains("larger than 1.0 kB\nhint: the limit is `server.max_body`"),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]

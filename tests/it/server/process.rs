@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use backstop::sim::{Act, Provider};
+
 use super::*;
 use crate::support::{Program, settings};
 
@@ -27,12 +29,11 @@ async fn either_signal_ends_it_well() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let mut program = serve().await;
+    let provider = Provider::start(Act::hang()).unwrap();
+    let mut program = Program::serve(Some(&settings::route([provider.base_url()], "")), &[]).await;
     let mut client = Client(TcpStream::connect(program.address).await.unwrap());
-    client
-        .send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n")
-        .await;
-    client.until("100 Continue\r\n\r\n").await;
+    client.send(&post(r#"{"model":"all","messages":[]}"#)).await;
+    provider.wait_for(1).await;
     let began = Instant::now();
 
     program.signal("TERM");
