@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::config::Runtime;
 use crate::relay::{Drain, Relay};
 use crate::route::Route;
+use crate::server::accept;
 use crate::server::front::Front;
 use crate::server::router::{App, router};
 use crate::server::{self, Limits, Summary};
@@ -67,8 +68,7 @@ pub async fn serve(runtime: Arc<Runtime>) -> Result<Stopped, CouldNotStart> {
     let address = runtime.server.listen;
     // The handlers come first: whoever can connect can also rely on a drain.
     let (mut first, mut second) = (Signals::install()?, Signals::install()?);
-    let listener =
-        TcpListener::bind(address).await.map_err(|error| CouldNotStart::Listen { address, error })?;
+    let listener = listen(address)?;
     let twice = async {
         second.next().await;
         second.next().await;
@@ -83,6 +83,11 @@ pub async fn serve(runtime: Arc<Runtime>) -> Result<Stopped, CouldNotStart> {
             Ok(Stopped::AtOnce)
         }
     }
+}
+
+/// Listens on `address`; the error says what to do.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, CouldNotStart> {
+    accept::listen(address).map_err(|error| CouldNotStart::Listen { address, error })
 }
 
 /// Serves `runtime` to the clients of `listener` until `shutdown` resolves, then drains.

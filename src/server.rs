@@ -1,8 +1,8 @@
 //! Sockets, paths, status codes: what stands between clients and the relay.
 //!
 //! The accept loop is our own because each way of keeping a socket open for nothing needs a limit:
-//! a slow head gets a 408, so does a slow body, an idle connection is closed without a word. Each
-//! connection is one task, owned by the loop; nothing on the way of a request spawns another.
+//! a slow head gets a 408, so does a slow body, an idle connection is closed without a word, and so
+//! is that of a client which no longer reads its answer. Each connection is one task, owned by the loop; nothing on the way of a request spawns another.
 //!
 //! In a drain the listener is closed first, so whoever connects is refused and another process
 //! can take the address. Connections that are open stay until the last answer is out, so that a
@@ -45,7 +45,7 @@ use watch::{Active, Watch};
 pub struct Limits {
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
-    /// Without a request; also without reading the last bytes of an answer.
+    /// Without a request; also without reading any more of an answer.
     pub idle: Duration,
     /// Between two pieces of a request's body; also for the whole of it, beyond the time that the
     /// slowest honest link takes.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 
 /// Out of file descriptors, an accept fails at once and would spin.
@@ -12,6 +12,27 @@ const REST: Duration = Duration::from_millis(100);
 
 /// A full table of file descriptors is worth one line a second, not ten.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
+/// What the kernel keeps of an answer for a client that reads slowly, in bytes.
+///
+/// Left alone it grows to megabytes, and the system only tells that there is room again when a
+/// third of it is free: a client that reads slowly would look like one that does not read at all.
+const SEND_BUFFER: u32 = 128 * 1024;
+
+/// Connections that wait to be accepted, as many as the standard library has of them.
+const BACKLOG: u32 = 1024;
+
+/// Listens on `address`.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere it would let two programs listen on one address.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// The next connection, with `TCP_NODELAY`: a chunk of a stream must not wait for the one after it.
 pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {

@@ -133,6 +133,9 @@ async fn converse<S: Service>(
     let mut stream = parts.io.into_inner().into_inner();
     match end {
         End::Closing => {}
+        // What is left of the answer must neither wait in the kernel for a client that does not
+        // read, nor look whole.
+        End::Expired if watch.is_busy() => drop(stream.set_zero_linger()),
         End::Expired if !watch.is_in_head() && parts.read_buf.is_empty() => {}
         End::Expired => {
             refuse_slow_head(&mut stream, &client, &shared.limits).await;

@@ -55,8 +55,8 @@ enum Phase {
     Idle { since: Instant },
     /// A part of a head is in.
     Head { since: Instant },
-    /// A request is being read or answered.
-    Busy { counted: Counted },
+    /// A request is being read or answered; since when the socket takes no more of the answer.
+    Busy { blocked: Option<Instant>, counted: Counted },
     /// The answer's last bytes are on their way to the socket.
     Flushing { since: Instant, _counted: Counted },
 }
@@ -74,12 +74,13 @@ impl Watch {
         Arc::new(Self { phase: Mutex::new(Phase::Idle { since: Instant::now() }), active })
     }
 
-    /// When the connection's patience ends; never, while a request is under way.
+    /// When the connection's patience ends; never, while a request is under way and the client
+    /// reads what there is of its answer.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match &*self.phase() {
             Phase::Idle { since } | Phase::Flushing { since, .. } => Some(*since + limits.idle),
             Phase::Head { since } => Some(*since + limits.head),
-            Phase::Busy { .. } => None,
+            Phase::Busy { blocked, .. } => blocked.map(|since| since + limits.idle),
         }
     }
 
@@ -96,14 +97,14 @@ impl Watch {
     /// The head of a request is in.
     pub fn request_began(&self) {
         let counted = self.active.enter();
-        *self.phase() = Phase::Busy { counted };
+        *self.phase() = Phase::Busy { blocked: None, counted };
     }
 
     /// The body of the answer has been handed over, to its end or not.
     pub fn answer_ended(&self) {
         let mut phase = self.phase();
         let now = Instant::now();
-        if let Phase::Busy { counted } = std::mem::replace(&mut *phase, Phase::Idle { since: now }) {
+        if let Phase::Busy { counted, .. } = std::mem::replace(&mut *phase, Phase::Idle { since: now }) {
             *phase = Phase::Flushing { since: now, _counted: counted };
         }
     }
@@ -116,8 +117,24 @@ impl Watch {
     }
 
     fn wrote(&self) {
-        if let Phase::Flushing { since, .. } = &mut *self.phase() {
-            *since = Instant::now();
+        match &mut *self.phase() {
+            Phase::Flushing { since, .. } => *since = Instant::now(),
+            Phase::Busy { blocked, .. } => *blocked = None,
+            Phase::Idle { .. } | Phase::Head { .. } => {}
+        }
+    }
+
+    fn could_not_write(&self) {
+        if let Phase::Busy { blocked, .. } = &mut *self.phase() {
+            blocked.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn tried_to_write<T>(&self, polled: &Poll<T>) {
+        if polled.is_ready() {
+            self.wrote();
+        } else {
+            self.could_not_write();
         }
     }
 
@@ -170,9 +187,7 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if polled.is_ready() {
-            self.watch.wrote();
-        }
+        self.watch.tried_to_write(&polled);
         polled
     }
 
@@ -182,9 +197,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        if polled.is_ready() {
-            self.watch.wrote();
-        }
+        self.watch.tried_to_write(&polled);
         polled
     }
 
@@ -238,6 +251,13 @@ mod tests {
         watch.wrote();
         watch.flushed();
         assert_eq!((left(&watch), active.count()), (None, 1));
+
+        watch.could_not_write();
+        tokio::time::advance(second).await;
+        watch.could_not_write();
+        assert_eq!(left(&watch), Some(Duration::from_secs(74)), "a client that does not read");
+        watch.wrote();
+        assert_eq!(left(&watch), None, "a slow reader that reads");
 
         watch.answer_ended();
         tokio::time::advance(second).await;

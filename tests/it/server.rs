@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +16,14 @@ use backstop::retry::{Fault, Policy};
 use backstop::route::{
     Candidate, Chain, Edits, OnBreak, Order, ProgressMode, ProviderId, Route, Routes, Timeouts,
 };
+use backstop::server::accept;
 use backstop::server::front::Front;
 use backstop::server::{self, Limits, Summary};
 use backstop::upstream::{Call, Upstream};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -33,6 +34,7 @@ mod lines;
 mod origins;
 mod paths;
 mod process;
+mod readers;
 
 /// A provider that never says anything.
 struct Silent;
@@ -83,6 +85,9 @@ fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {
     })
 }
 
+/// A free port of this machine.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// Limits that a test can wait for.
 const QUICK: Limits = Limits {
     head: Duration::from_millis(200),
@@ -106,7 +111,7 @@ impl Running {
     /// The same for bodies of at most `max_body` bytes.
     async fn with_bodies_of(max_body: usize, cors: Cors, limits: Limits) -> Self {
         let runtime = runtime(max_body, cors);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = accept::listen(ANYWHERE).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
@@ -122,7 +127,16 @@ impl Running {
         drain: Drain,
         answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::answering_within(Limits::default(), drain, answer).await
+    }
+
+    /// The same with other limits.
+    async fn answering_within(
+        limits: Limits,
+        drain: Drain,
+        answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let listener = accept::listen(ANYWHERE).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
@@ -133,8 +147,7 @@ impl Running {
             });
             let front = Front::new(service, Cors::Loopback, drain.clone());
             let grace = Duration::from_millis(300);
-            server::serve(listener, front, Limits::default(), &drain, grace, async { drop(stopped.await) })
-                .await
+            server::serve(listener, front, limits, &drain, grace, async { drop(stopped.await) }).await
         });
         Self { address, stop, task }
     }
