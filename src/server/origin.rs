@@ -93,9 +93,7 @@ fn allows(cors: &Cors, origin: &str) -> bool {
     match cors {
         Cors::Any => true,
         Cors::Loopback => is_loopback(origin),
-        Cors::Origins(origins) => {
-            origins.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
-        }
+        Cors::Origins(origins) => origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
     }
 }
 

@@ -53,7 +53,7 @@ fn no_other_page_is() {
 
 #[test]
 fn a_list_means_exactly_these() {
-    let cors = Cors::Origins(vec!["https://Chat.example.com/".to_owned(), "http://10.0.0.5:3000".to_owned()]);
+    let cors = Cors::Origins(vec!["https://Chat.example.com".to_owned(), "http://10.0.0.5:3000".to_owned()]);
 
     assert!(matches!(page(&cors, "https://chat.example.com"), Page::Allowed(_)));
     assert!(matches!(page(&cors, "http://10.0.0.5:3000"), Page::Allowed(_)));
