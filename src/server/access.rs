@@ -1,5 +1,6 @@
 //! What is known about a request on its way through the server, and its access line.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,17 @@ use tokio_util::sync::CancellationToken;
 use crate::relay::Outcome;
 use crate::telemetry::{self, Access};
 
+/// More characters of what a client sent are in no message and no line of the log.
+const LONGEST: usize = 256;
+
+/// The first characters of `text`, and a sign that there were more.
+pub(super) fn clip(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// Who asks, for handlers; an extension of the request.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
@@ -17,7 +29,7 @@ pub(super) struct Asked {
     pub id: Arc<str>,
     /// The client's IP address.
     pub client: Arc<str>,
-    /// The path, without its query.
+    /// The path, without its query, clipped.
     pub path: Arc<str>,
     relayed: Arc<AtomicBool>,
 }
@@ -51,7 +63,7 @@ impl Line {
         cut: CancellationToken,
     ) -> Self {
         Self {
-            asked: Asked { id, client, path: path.into(), relayed: Arc::default() },
+            asked: Asked { id, client, path: clip(path).into(), relayed: Arc::default() },
             method: method.clone(),
             began: Instant::now(),
             cut,
@@ -72,7 +84,7 @@ impl Line {
         telemetry::access(&Access {
             request_id: &self.asked.id,
             client: &self.asked.client,
-            method: self.method.as_str(),
+            method: &clip(self.method.as_str()),
             path: &self.asked.path,
             outcome: outcome.as_str(),
             status,
@@ -86,5 +98,22 @@ impl Drop for Line {
     fn drop(&mut self) {
         let outcome = if self.cut.is_cancelled() { Outcome::ShuttingDown } else { Outcome::ClientGone };
         self.write(outcome, super::error::status(outcome, None).as_u16());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn a_clipped_text_is_the_beginning_of_it(text in ".{0,600}") {
+            let clipped = clip(&text);
+            prop_assert!(clipped.chars().count() <= LONGEST + 1);
+            prop_assert!(text == clipped || text.starts_with(clipped.strip_suffix('…').unwrap()));
+        }
     }
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 
-use super::access::Asked;
+use super::access::{Asked, clip};
 use super::body;
 use super::error::ApiError;
 use super::router::App;
@@ -59,7 +59,7 @@ pub(super) fn model_not_found(routes: &Routes, model: &str) -> ApiError {
         Some(name) => format!("did you mean `{name}`? `GET /v1/models` lists every route"),
         None => "`GET /v1/models` lists every route".to_owned(),
     };
-    let message = format!("no route or provider answers to `{model}`\nhint: {hint}");
+    let message = format!("no route or provider answers to `{}`\nhint: {hint}", clip(model));
     ApiError::new(Outcome::ModelNotFound, message).with_param(Some("model"))
 }
 

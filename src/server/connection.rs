@@ -107,7 +107,13 @@ async fn converse<S: Service>(
         let mut closing = pin!(shared.closing.cancelled());
         let mut told = false;
         poll_fn(|cx| {
-            if connection.poll_without_shutdown(cx).is_ready() {
+            if let Poll::Ready(done) = connection.poll_without_shutdown(cx) {
+                if let Err(error) = done
+                    && error.is_parse()
+                {
+                    // hyper has answered it by itself, and nothing after it can be made out.
+                    tracing::info!(client = %client, "refused what is no HTTP request: {error}");
+                }
                 return Poll::Ready(End::Done);
             }
             // An idle connection stays: whoever checks our readiness over it shall hear of the drain.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode, Uri};
 
-use super::access::Line;
+use super::access::{Line, clip};
 use super::error::ApiError;
 use super::guard;
 use super::origin::{self, Page};
@@ -105,7 +105,8 @@ impl<S: Service> Front<S> {
 
 fn forbidden(origin: &str) -> ApiError {
     let message = format!(
-        "pages of `{origin}` may not use this server\nhint: allow the origin in the configuration, under `server.cors`"
+        "pages of `{}` may not use this server\nhint: allow the origin in the configuration, under `server.cors`",
+        clip(origin)
     );
     ApiError::new(Outcome::OriginForbidden, message)
 }

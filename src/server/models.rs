@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, Uri};
 
 use super::chat::model_not_found;
 use super::error::ApiError;
@@ -22,10 +22,14 @@ pub(super) async fn list<U>(State(app): State<Arc<App<U>>>) -> Response {
 /// Whatever a chat could ask for by that name. Names hold slashes, so they are the rest of the path.
 pub(super) async fn one<U>(
     State(app): State<Arc<App<U>>>,
+    uri: Uri,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    // A name that is not UTF-8 is nobody's.
-    let id = id.map(|Path(id)| id).unwrap_or_default();
+    let id = match id {
+        Ok(Path(id)) => id,
+        // A name that is not UTF-8 is nobody's, but it can be told as it was asked for.
+        Err(_) => uri.path().split_once("/models/").map_or_else(String::new, |(_, id)| id.to_owned()),
+    };
     match app.runtime.routes.resolve(&id) {
         Some(route) => Ok(json(StatusCode::OK, models::one(&model(&route)))),
         None => Err(model_not_found(&app.runtime.routes, &id)),

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 
+use super::access::clip;
 use super::error::{self, ApiError};
 use super::{Limits, chat, models};
 use crate::config::Runtime;
@@ -62,13 +63,16 @@ async fn ready<U>(State(app): State<Arc<App<U>>>) -> Response {
 async fn path_not_found(uri: Uri) -> ApiError {
     let message = format!(
         "nothing answers to `{}`\nhint: there are `/v1/chat/completions`, `/v1/models`, `/health/live` and `/health/ready`",
-        uri.path()
+        clip(uri.path())
     );
     ApiError::new(Outcome::PathNotFound, message)
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
-    let message =
-        format!("`{}` cannot be asked with `{method}`\nhint: the `allow` header says how", uri.path());
+    let message = format!(
+        "`{}` cannot be asked with `{}`\nhint: the `allow` header says how",
+        clip(uri.path()),
+        clip(method.as_str())
+    );
     ApiError::new(Outcome::MethodNotAllowed, message)
 }

@@ -23,7 +23,7 @@ use backstop::upstream::{Call, Upstream};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -111,7 +111,7 @@ impl Running {
     /// The same for bodies of at most `max_body` bytes.
     async fn with_bodies_of(max_body: usize, cors: Cors, limits: Limits) -> Self {
         let runtime = runtime(max_body, cors);
-        let listener = accept::listen(ANYWHERE).unwrap();
+        let listener = TcpListener::bind(ANYWHERE).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut task = JoinSet::new();
@@ -123,15 +123,12 @@ impl Running {
     }
 
     /// `answer` in place of the paths, behind the same front.
-    async fn answering(
-        drain: Drain,
-        answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static,
-    ) -> Self {
-        Self::answering_within(Limits::default(), drain, answer).await
+    fn answering(drain: Drain, answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static) -> Self {
+        Self::answering_within(Limits::default(), drain, answer)
     }
 
     /// The same with other limits.
-    async fn answering_within(
+    fn answering_within(
         limits: Limits,
         drain: Drain,
         answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static,

@@ -81,8 +81,7 @@ async fn a_panic_is_a_500_and_harms_no_other() {
     let server = Running::answering(Drain::default(), |request| {
         assert!(request.uri().path() != "/mine", "a mine");
         text("ok")
-    })
-    .await;
+    });
     let mut client = server.client().await;
 
     let answer = client.get("/mine").await;
@@ -102,8 +101,7 @@ async fn a_panic_within_a_stream_ends_it_with_an_error_event() {
             response.headers_mut().insert("content-type", kind);
         }
         response
-    })
-    .await;
+    });
 
     let mut client = server.client().await;
     client.send("GET /events HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -121,7 +119,7 @@ async fn a_panic_within_a_stream_ends_it_with_an_error_event() {
 #[tokio::test]
 async fn with_nothing_under_way_it_stops_at_once() {
     let drain = Drain::default();
-    let server = Running::answering(drain.clone(), open(&drain)).await;
+    let server = Running::answering(drain.clone(), open(&drain));
     let mut kept = server.client().await;
     assert_eq!(kept.get("/").await.body, "ok");
     let address = server.address;
@@ -142,8 +140,7 @@ async fn a_stream_may_end_within_the_grace() {
     let stream_end = end.clone();
     let server = Running::answering(drain.clone(), move |_| {
         Response::new(Body::new(Stream::until(stream_end.clone())))
-    })
-    .await;
+    });
     let mut client = server.client().await;
     client.send(STREAM).await;
     client.until("begun\r\n").await;
@@ -163,7 +160,7 @@ async fn a_stream_may_end_within_the_grace() {
 #[tokio::test]
 async fn a_stream_that_goes_on_is_ended_after_the_grace() {
     let drain = Drain::default();
-    let server = Running::answering(drain.clone(), open(&drain)).await;
+    let server = Running::answering(drain.clone(), open(&drain));
     let mut client = server.client().await;
     client.send(STREAM).await;
     client.until("begun\r\n").await;
@@ -179,7 +176,7 @@ async fn a_stream_that_goes_on_is_ended_after_the_grace() {
 #[tokio::test]
 async fn a_stream_that_will_not_end_is_cut_and_counted() {
     let drain = Drain::default();
-    let server = Running::answering(drain.clone(), open(&drain)).await;
+    let server = Running::answering(drain.clone(), open(&drain));
     let mut client = server.client().await;
     client.send("GET /for-ever HTTP/1.1\r\nhost: x\r\n\r\n").await;
     client.until("begun\r\n").await;
@@ -234,8 +231,7 @@ async fn a_client_that_leaves_takes_its_answer_along() {
     let guard = gone.clone();
     let server = Running::answering(Drain::default(), move |_| {
         Response::new(Body::new(Stream::for_ever(guard.clone().drop_guard())))
-    })
-    .await;
+    });
     let mut client = server.client().await;
     client.send(STREAM).await;
     client.until("begun\r\n").await;

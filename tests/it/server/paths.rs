@@ -44,7 +44,9 @@ async fn one_model_is_found_however_its_slashes_are_written() {
     let unknown = client.get("/v1/models/fulfat").await;
     assert_eq!((unknown.status(), unknown.code().as_str()), (404, "model_not_found"));
     assert!(unknown.message().contains("did you mean `fullfat`?"), "{unknown:?}");
-    assert_eq!(client.get("/v1/models/%FF").await.code(), "model_not_found");
+    let odd = client.get("/api/v1/models/a/%FF").await;
+    assert_eq!(odd.code(), "model_not_found");
+    assert!(odd.message().contains("answers to `a/%FF`"), "{odd:?}");
 }
 
 #[tokio::test]
@@ -125,6 +127,26 @@ async fn a_head_that_is_no_http_is_refused() {
 
     assert_eq!(answer.status(), 400);
     assert_eq!(long.status(), 431);
+}
+
+#[tokio::test]
+async fn what_is_long_is_not_said_back_whole() {
+    let server = running().await;
+    let long = "x".repeat(30_000);
+    let name = format!(r#"{{"model":"{}","messages":[]}}"#, &long[..500]);
+
+    for request in [
+        format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("PUT /v1/models/{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("GET /v1/models/{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: x\r\norigin: {long}\r\n\r\n"),
+        post(&name),
+    ] {
+        let message = server.ask(&request).await.message();
+
+        assert!(message.contains("xxx…`"), "{message}");
+        assert!(message.len() < 500, "{message}");
+    }
 }
 
 #[tokio::test]

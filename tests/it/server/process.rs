@@ -32,7 +32,7 @@ async fn a_second_signal_ends_it_at_once() {
     let provider = Provider::start(Act::hang()).unwrap();
     let mut program = Program::serve(Some(&settings::route([provider.base_url()], "")), &[]).await;
     let mut client = Client(TcpStream::connect(program.address).await.unwrap());
-    client.send(&post(r#"{"model":"all","messages":[]}"#)).await;
+    client.send(&post(r#"{"model":"r","messages":[]}"#)).await;
     provider.wait_for(1).await;
     let began = Instant::now();
 
@@ -43,4 +43,29 @@ async fn a_second_signal_ends_it_at_once() {
     let (code, log) = program.ended().await;
     assert_eq!(code, Some(130), "{log:?}");
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn what_is_no_http_has_a_line_too() {
+    let mut program = serve().await;
+    let address = program.address;
+
+    for (request, status, why) in [
+        ("NONSENSE\r\n\r\n".to_owned(), 400, "invalid"),
+        (post("{}").replace("host: x", "content-length: 3"), 400, "content-length"),
+        (format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(200_000)), 431, "large"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000)), 431, "large"),
+    ] {
+        let mut client = Client(TcpStream::connect(address).await.unwrap());
+        client.send(&request).await;
+
+        assert_eq!(client.answer().await.status(), status, "{why}");
+        let line = program.line("refused what is no HTTP request").await;
+        assert!(line.contains(r#""client":"127.0.0.1""#) && line.contains(why), "{line}");
+        assert!(line.len() < 500, "{line}");
+    }
+    let mut client = Client(TcpStream::connect(address).await.unwrap());
+    client.get(&format!("/{}", "x".repeat(30_000))).await;
+    let line = program.line("path_not_found").await;
+    assert!(line.contains("xxx…") && line.len() < 1000, "{line}");
 }

@@ -41,18 +41,17 @@ impl http_body::Body for Plenty {
     }
 }
 
-async fn plenty(gone: &CancellationToken) -> Running {
+fn plenty(gone: &CancellationToken) -> Running {
     let guard = gone.clone();
     Running::answering_within(QUICK, Drain::default(), move |_| {
         Response::new(Body::new(Plenty { left: PIECES, _dropped: guard.clone().drop_guard() }))
     })
-    .await
 }
 
 #[tokio::test]
 async fn who_does_not_read_is_let_go() {
     let gone = CancellationToken::new();
-    let server = plenty(&gone).await;
+    let server = plenty(&gone);
     let mut client = server.client().await;
     let began = Instant::now();
 
@@ -68,7 +67,7 @@ async fn who_does_not_read_is_let_go() {
 #[tokio::test]
 async fn who_reads_slowly_gets_it_all() {
     let gone = CancellationToken::new();
-    let server = plenty(&gone).await;
+    let server = plenty(&gone);
     let mut client = server.client().await;
     let began = Instant::now();
 
