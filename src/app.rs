@@ -42,15 +42,15 @@ pub enum CouldNotStart {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "another program listens there, maybe another Backstop: stop it, or choose another port with `server.listen`"
+            "another program listens there, maybe another Backstop: stop it, or choose another port with `--listen` or `server.listen`"
         }
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a privilege: choose a higher one with `server.listen`"
+            "ports below 1024 need a privilege: choose a higher one with `--listen` or `server.listen`"
         }
         io::ErrorKind::AddrNotAvailable => {
-            "no interface of this machine has the address: `server.listen` may be `127.0.0.1:8420`, or `0.0.0.0:8420` for all"
+            "no interface of this machine has the address: it may be `127.0.0.1:8420`, or `0.0.0.0:8420` for all"
         }
-        _ => "the address is `server.listen` in the configuration",
+        _ => "the address is `--listen`, or `server.listen` in the configuration",
     }
 }
 
@@ -67,18 +67,14 @@ pub enum Stopped {
 pub async fn serve(runtime: Arc<Runtime>) -> Result<Stopped, CouldNotStart> {
     let address = runtime.server.listen;
     // The handlers come first: whoever can connect can also rely on a drain.
-    let (mut first, mut second) = (Signals::install()?, Signals::install()?);
+    let (mut first, mut both) = (Signals::install()?, Signals::install()?);
     let listener = listen(address)?;
-    let twice = async {
-        second.next().await;
-        second.next().await;
-    };
     tokio::select! {
         summary = run(listener, runtime, async {
             first.next().await;
             tracing::info!("told to stop; once more to stop at once");
         }) => Ok(Stopped::Drained(summary?)),
-        () = twice => {
+        () = both.second() => {
             tracing::warn!("told twice: stopped at once");
             Ok(Stopped::AtOnce)
         }

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::app;
+use crate::app::{self, CouldNotStart};
 use crate::cli::DemoArgs;
-use crate::config::{self, Environment, Overrides, Source};
+use crate::config::{self, Environment, Faults, Overrides, Source};
 use crate::shutdown::Signals;
 use crate::sim::{Act, Finish, Provider, Refusing, Script};
 
@@ -40,15 +39,40 @@ const ANSWER: &str = "Yes, here I am: the third provider of the chain. The first
 /// Where the demo listens unless it is told: any free port.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// Why the demo did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was served.
+    #[error(transparent)]
+    CouldNotStart(#[from] CouldNotStart),
+    /// The configuration of the demo itself is wrong.
+    #[error("{0}")]
+    Config(#[from] Faults),
+    /// The system denies something else.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The chat went wrong.
+    #[error("{0}")]
+    Chat(String),
+}
+
+/// How the demo ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The show is over.
+    Shown,
+    /// A signal came before the answer, or another one that would not wait for the drain.
+    Interrupted,
+}
+
 /// Shows a chat that fails, fails again and is answered, then stays up unless it is for `once`.
 ///
 /// Takes over the log of the process, which must not have been started. No answer is an error.
-pub async fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
-    let mut lines = lines::subscribe().context("the log is taken: the demo shows its lines itself")?;
-    let cast = Cast::start().context("could not start the simulated providers")?;
-    let address = arguments.listen.unwrap_or(ANYWHERE);
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
+pub async fn run(arguments: &DemoArgs) -> Result<Ended, Error> {
+    let mut lines = lines::subscribe().map_err(io::Error::other)?;
+    let (mut first, mut both) = (Signals::install()?, Signals::install()?);
+    let cast = Cast::start()?;
+    let listener = app::listen(arguments.listen.unwrap_or(ANYWHERE))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
 
@@ -57,13 +81,17 @@ pub async fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
         io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut screen = Screen::new(io::stdout(), colour);
     let show = async {
-        let shown = show(&mut screen, &mut lines, address, arguments.once).await;
+        let shown = show(&mut screen, &mut lines, address, arguments.once, &mut first).await;
         stop.cancel();
         shown
     };
-    let (shown, served) = tokio::join!(show, server);
-    served.context("the proxy failed")?;
-    shown
+    tokio::select! {
+        (shown, served) = async { tokio::join!(show, server) } => {
+            served?;
+            shown
+        }
+        () = both.second() => Ok(Ended::Interrupted),
+    }
 }
 
 /// The proxy itself, until `stop`.
@@ -71,7 +99,7 @@ fn serve(
     listener: TcpListener,
     config: &str,
     stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = io::Result<()>> + use<>> {
+) -> Result<impl Future<Output = io::Result<()>> + use<>, Faults> {
     let source = Source::Text { name: "demo.toml".to_owned(), text: config.to_owned() };
     let runtime = config::load(&source, &Environment::new(), &Overrides::default())?.runtime;
     Ok(async move { app::run(listener, Arc::new(runtime), stop.cancelled_owned()).await.map(drop) })
@@ -130,13 +158,14 @@ chain = ["gone/first-choice", "shaky/shaky-mini", "steady/steady-large"]
     }
 }
 
-/// The whole show; an error if no answer came.
+/// The whole show, until the signal to stop; an error if no answer came.
 async fn show(
     screen: &mut Screen<impl Write>,
     lines: &mut mpsc::Receiver<Line>,
     address: SocketAddr,
     once: bool,
-) -> anyhow::Result<()> {
+    signals: &mut Signals,
+) -> Result<Ended, Error> {
     screen.title("Backstop demo", "three simulated providers, no keys, no network")?;
     screen.fact("route", "demo")?;
     screen.fact("chain", "1  gone/first-choice      refuses every connection")?;
@@ -147,12 +176,15 @@ async fn show(
     screen.fact("", &format!("\"{QUESTION}\", streamed"))?;
     screen.blank()?;
 
-    chat(screen, lines, address).await?;
+    tokio::select! {
+        chat = chat(screen, lines, address) => chat?,
+        () = signals.next() => return Ok(Ended::Interrupted),
+    }
     if !once {
         screen.invitation(address)?;
-        stay(screen, lines).await?;
+        stay(screen, lines, signals).await?;
     }
-    Ok(())
+    Ok(Ended::Shown)
 }
 
 /// Asks once and shows everything that happens until the answer ends.
@@ -160,7 +192,7 @@ async fn chat(
     screen: &mut Screen<impl Write>,
     lines: &mut mpsc::Receiver<Line>,
     address: SocketAddr,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let start = Instant::now();
     let asked = client::ask(address, QUESTION);
     tokio::pin!(asked);
@@ -186,16 +218,21 @@ async fn chat(
     }
     screen.end_text()?;
     if let Some(message) = failure {
-        bail!("no answer came: {message}");
+        return Err(Error::Chat(format!("no answer came: {message}")));
     }
-    ensure!(answer.finished(), "the answer broke off");
+    if !answer.finished() {
+        return Err(Error::Chat("the answer broke off".to_owned()));
+    }
     screen.summary(&answer.provenance(), opened, start.elapsed())?;
     Ok(())
 }
 
 /// Shows what others ask for, until the signal to stop.
-async fn stay(screen: &mut Screen<impl Write>, lines: &mut mpsc::Receiver<Line>) -> io::Result<()> {
-    let mut signals = Signals::install()?;
+async fn stay(
+    screen: &mut Screen<impl Write>,
+    lines: &mut mpsc::Receiver<Line>,
+    signals: &mut Signals,
+) -> io::Result<()> {
     loop {
         tokio::select! {
             Some(line) = lines.recv() => screen.attempt(None, &line)?,

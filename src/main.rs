@@ -30,7 +30,8 @@ fn main() -> ExitCode {
             code.into()
         }
         Command::Demo(arguments) => with_runtime(async move || match demo::run(&arguments).await {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(demo::Ended::Shown) => ExitCode::SUCCESS,
+            Ok(demo::Ended::Interrupted) => INTERRUPTED.into(),
             Err(error) => could_not_start(&error),
         }),
         Command::Schema => {

@@ -67,6 +67,14 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// The signal after the next: who sends it does not want to wait for the drain.
+    pub async fn second(&mut self) {
+        self.next().await;
+        self.next().await;
+    }
+}
+
 #[cfg(not(unix))]
 impl Signals {
     /// Nothing to install: Ctrl-C is awaited.

@@ -1,9 +1,9 @@
 //! A client as anyone would write it: one request, an answer that streams.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
@@ -14,6 +14,8 @@ use memchr::memmem;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use super::Error;
 
 /// An answer on its way.
 pub(super) struct Answer {
@@ -40,17 +42,22 @@ pub(super) enum Event {
 }
 
 /// Asks the route `demo` for a streamed answer.
-pub(super) async fn ask(address: SocketAddr, question: &str) -> anyhow::Result<Answer> {
-    let stream = TcpStream::connect(address).await.context("could not connect to the proxy")?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+pub(super) async fn ask(address: SocketAddr, question: &str) -> Result<Answer, Error> {
+    let stream =
+        TcpStream::connect(address).await.map_err(|error| failed("could not connect to the proxy", error))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed("could not ask the proxy", error))?;
     let mut task = JoinSet::new();
     task.spawn(connection);
     let body = json!({"model": "demo", "stream": true, "messages": [{"role": "user", "content": question}]});
     let request = Request::post("/v1/chat/completions")
         .header("host", address.to_string())
         .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))?;
-    let response = sender.send_request(request).await.context("no answer from the proxy")?;
+        .body(Full::new(Bytes::from(body.to_string())))
+        .map_err(|error| failed("could not ask the proxy", error))?;
+    let response =
+        sender.send_request(request).await.map_err(|error| failed("no answer from the proxy", error))?;
     let (head, body) = response.into_parts();
     Ok(Answer {
         headers: head.headers,
@@ -64,9 +71,13 @@ pub(super) async fn ask(address: SocketAddr, question: &str) -> anyhow::Result<A
     })
 }
 
+fn failed(what: &str, error: impl Display) -> Error {
+    Error::Chat(format!("{what}: {error}"))
+}
+
 impl Answer {
     /// What comes next.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Event> {
+    pub(super) async fn next(&mut self) -> Result<Event, Error> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
@@ -79,7 +90,7 @@ impl Answer {
                 }
                 return Ok(Event::End);
             };
-            let frame = frame.context("the answer was torn off")?;
+            let frame = frame.map_err(|error| failed("the answer was torn off", error))?;
             self.buffer.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
             while let Some(end) = memmem::find(&self.buffer, b"\n\n").filter(|_| self.streamed) {
                 let event = self.buffer.split_to(end + 2);
