@@ -76,6 +76,11 @@ impl Line {
         self.write(outcome, status);
     }
 
+    /// What it means that the request does not come to its end.
+    fn unfinished(&self) -> Outcome {
+        if self.cut.is_cancelled() { Outcome::ShuttingDown } else { Outcome::ClientGone }
+    }
+
     fn write(&mut self, outcome: Outcome, status: u16) {
         if self.written || self.asked.relayed.load(Ordering::Relaxed) {
             return;
@@ -96,7 +101,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let outcome = if self.cut.is_cancelled() { Outcome::ShuttingDown } else { Outcome::ClientGone };
+        let outcome = self.unfinished();
         self.write(outcome, super::error::status(outcome, None).as_u16());
     }
 }
@@ -106,6 +111,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn who_a_drain_cuts_off_has_not_left() {
+        let cut = CancellationToken::new();
+        let line = Line::begin("id".into(), "127.0.0.1".into(), &Method::GET, "/", cut.clone());
+
+        assert_eq!(line.unfinished(), Outcome::ClientGone);
+        cut.cancel();
+        assert_eq!(line.unfinished(), Outcome::ShuttingDown);
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
