@@ -49,6 +49,7 @@ async fn a_client_that_leaves_before_its_body_is_in_has_one_too() {
     client.until("100 Continue\r\n\r\n").await;
 
     drop(client);
+    log.ended(1).await;
     let summary = server.stop().await;
 
     assert_eq!(summary.cut, 0);

@@ -7,6 +7,8 @@ use std::sync::Once;
 
 use serde_json::Value;
 
+use super::soon;
+
 type Lines = Rc<RefCell<Vec<u8>>>;
 
 thread_local! {
@@ -72,6 +74,17 @@ impl Log {
         let mut lines = self.lines();
         lines.retain(|line| line["target"] == "backstop::access");
         lines
+    }
+
+    /// Waits until `count` requests have ended.
+    pub async fn ended(&self, count: usize) {
+        // The proxy runs on this thread, so giving way to it is all there is to wait for.
+        let ended = async {
+            while self.access().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon("access line", ended).await;
     }
 
     /// The outcomes of the requests that have ended.
