@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,8 +121,14 @@ pub async fn run_with<U: Upstream>(
     let cors = runtime.server.cors.clone();
     let paths = router(Arc::new(App { runtime, relay: Arc::clone(&relay), limits }));
     let front = Front::new(paths, cors, drain.clone());
+    let serving = async {
+        let serving = pin!(server::serve(listener, front, limits, &drain, grace, shutdown));
+        // Dropped before what is served, so that nobody who is cut off passes for one who left.
+        let _cut = drain.streams.clone().drop_guard();
+        serving.await
+    };
     let summary = tokio::select! {
-        summary = server::serve(listener, front, limits, &drain, grace, shutdown) => summary,
+        summary = serving => summary,
         never = tidy(&relay) => match never {},
     };
     match summary {

@@ -1,7 +1,7 @@
 //! One attempt: a request goes to a provider, a response comes back.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,18 +43,26 @@ pub trait Upstream: Send + Sync + 'static {
 
 /// The moment at which an attempt had a connection to send over.
 #[derive(Debug, Default)]
-pub struct Connected(OnceLock<Instant>);
+pub struct Connected(Mutex<Option<Instant>>);
 
 impl Connected {
     /// It has one now.
     pub fn mark(&self) {
-        // A request that is sent again over a new connection keeps its first moment.
-        let _ = self.0.set(Instant::now());
+        self.set(Some(Instant::now()));
+    }
+
+    /// It has none any more, and looks for another.
+    pub fn lose(&self) {
+        self.set(None);
     }
 
     /// When it had one, if it has.
     pub fn at(&self) -> Option<Instant> {
-        self.0.get().copied()
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 }
 

@@ -132,8 +132,8 @@ impl Findings {
         tidy(&mut self.warnings);
         let warning = |finding: Finding| Warning {
             place: document.place(&finding.span),
-            message: finding.message,
-            hint: finding.hint,
+            message: mask(&finding.message),
+            hint: finding.hint.as_deref().map(mask),
         };
         Ok(self.warnings.into_iter().map(warning).collect())
     }

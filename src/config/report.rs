@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use http::header::AUTHORIZATION;
-
 use super::estimate::Estimate;
+use super::lookalike::mask;
 use super::text::RangeWords;
+use super::validate::CREDENTIALS;
 use super::{Cors, Loaded};
 use crate::retry::{Class, Policy, Ruling, Words};
 use crate::route::{Order, Route, Timeouts};
@@ -30,9 +30,9 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
     writeln!(out, "{path}: valid")?;
     writeln!(out, "listens on {}; {cors}", runtime.server.listen)?;
     for provider in &runtime.providers {
-        let authorized = provider.headers.contains_key(AUTHORIZATION);
+        let authorized = CREDENTIALS.iter().any(|header| provider.headers.contains_key(header));
         let key = if provider.key.is_some() || authorized { "with a key" } else { "without a key" };
-        writeln!(out, "provider {}: {}, {key}", provider.name, provider.base_url)?;
+        writeln!(out, "provider {}: {}, {key}", provider.name, mask(&provider.base_url.to_string()))?;
     }
     if !runtime.routes.direct().is_empty() {
         writeln!(out, "any model of a provider can be asked for as `provider/model`")?;

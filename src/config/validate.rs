@@ -18,6 +18,7 @@ mod provider;
 mod route;
 mod secret;
 
+pub(super) use provider::CREDENTIALS;
 pub use secret::RESERVED;
 
 /// Where Backstop listens unless told otherwise.

@@ -76,17 +76,21 @@ impl Limits {
         let began = Instant::now();
         let mut sending = pin!(sending);
         loop {
-            let from = connected.at().unwrap_or_else(Instant::now);
-            let end = self.clip(from, self.first_byte);
+            let from = connected.at();
+            let end = self.clip(from.unwrap_or_else(Instant::now), self.first_byte);
             match tokio::time::timeout_at(end, &mut sending).await {
                 Ok(result) => return result,
                 Err(_) if end == self.until.time => {
-                    return Err(self.out_of_time(Phase::FirstByte, "no response head", began));
+                    let (phase, missing) = match connected.at() {
+                        Some(_) => (Phase::FirstByte, "no response head"),
+                        None => (Phase::Connect, "no connection"),
+                    };
+                    return Err(self.out_of_time(phase, missing, began));
                 }
-                Err(_) if connected.at().is_some_and(|at| at <= from) => {
+                Err(_) if from.is_some() && connected.at() == from => {
                     return Err(late(Phase::FirstByte, "no response head", self.first_byte));
                 }
-                // It was still connecting when the clock was set.
+                // It was connecting when the clock was set, or is again.
                 Err(_) => {}
             }
         }

@@ -84,7 +84,7 @@ impl Reader<'_> {
         let slow = began + self.pause + Duration::from_millis(received as u64 * 1000 / SLOWEST);
         loop {
             let frame = timeout_at(silent.min(slow), body.frame()).await.map_err(|_| {
-                let message = if silent <= slow {
+                let message = if received == 0 || silent <= slow {
                     format!("the body of the request stopped coming for {}", Words(self.pause))
                 } else {
                     let took = Words::about(began.elapsed());

@@ -84,7 +84,7 @@ impl Upstream for Client {
             let began = Instant::now();
             match connection.send(request.clone()).await {
                 Ok(answer) => return Ok(target.answer(answer)),
-                Err(Lost { unheard: true, .. }) if began.elapsed() < UNSEEN => {}
+                Err(Lost { unheard: true, .. }) if began.elapsed() < UNSEEN => call.connected.lose(),
                 Err(Lost { fault, .. }) => return Err(fault),
             }
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::support::events::{DONE, HELLO, STOP};
-use crate::support::{Call, Connection, End, Peer, Program, proxy, route, soon};
+use crate::support::{Call, Connection, End, Log, Peer, Program, proxy, route, soon};
 
 /// The keys of a server with this grace, whose heads go out early after this time.
 fn server(grace: &str, head_after: &str) -> String {
@@ -204,7 +204,26 @@ async fn a_second_signal_ends_the_program_in_the_middle_of_a_stream() {
     program.line("waiting for open requests").await;
     program.signal("TERM");
 
-    assert_eq!(answer.rest().await, ("".into(), End::Torn), "it must not look whole");
+    // Whether the last words still go out is a race, but without them it must not look whole.
+    let (rest, end) = answer.rest().await;
+    match end {
+        End::Torn => {}
+        End::Clean => assert!(memchr::memmem::find(&rest, b"shutting_down").is_some(), "{rest:?}"),
+    }
     assert_eq!(program.ended().await.0, Some(130));
     assert_eq!(soon("end", provider.wait_ended(0)).await, Ended::ClientLeft);
+}
+
+#[tokio::test]
+async fn who_is_cut_off_at_once_is_no_client_that_left() {
+    let log = Log::begin();
+    let provider = Provider::start(Act::tokens(3).cut_after(2).then(Finish::Stall)).unwrap();
+    let proxy = proxy(&route([provider.base_url()], &server("30s", "15s"))).await;
+    let mut stream = Call::stream("r").send(proxy.address).await;
+    stream.event().await.unwrap();
+
+    drop(proxy);
+
+    log.ended(1).await;
+    assert_eq!(log.outcomes(), ["shutting_down"]);
 }

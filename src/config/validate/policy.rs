@@ -127,14 +127,16 @@ impl<'a> Validation<'a> {
             (policy.bursts_per_cycle, policy.burst_pause),
             (policy.cycles, policy.cycle_pause),
         ];
-        let unpaused = waits.iter().take_while(|(_, wait)| wait.max().is_zero());
+        let unpaused = waits.iter().take_while(|(count, wait)| count.get() == 1 || wait.max().is_zero());
         let row: u32 = unpaused.map(|(count, _)| count.get()).fold(1, u32::saturating_mul);
-        let delay = table.attempt_delay.as_ref().map(At::span);
-        let count = table.attempts_per_burst.as_ref().map(At::span);
+        let delays = [&table.attempt_delay, &table.burst_pause, &table.cycle_pause];
+        let counts = [&table.attempts_per_burst, &table.bursts_per_cycle, &table.cycles];
+        let delay = delays.into_iter().flatten().map(At::span).next();
+        let count = counts.into_iter().flatten().map(At::span).next();
         if let Some(span) = delay.or(count).filter(|_| row >= HOT) {
             self.findings
                 .warning(span, format!("{HOT} or more attempts follow each other without a wait"))
-                .hint("providers count failed requests, too: write an `attempt_delay` such as `\"2s..4s\"`");
+                .hint("providers count failed requests, too: write a delay or a pause such as `\"2s..4s\"`");
         }
     }
 

@@ -21,7 +21,7 @@ const X_TITLE: HeaderName = HeaderName::from_static("x-title");
 /// The header in which `OpenRouter` wants the app's URL.
 const HTTP_REFERER: HeaderName = HeaderName::from_static("http-referer");
 /// Where a key can stand instead of in `api_key`.
-const CREDENTIALS: [HeaderName; 3] =
+pub(in crate::config) const CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 /// What people copy from a curl line.
 const ENDPOINT: &str = "/chat/completions";
