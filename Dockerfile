@@ -1,8 +1,12 @@
 # syntax=docker/dockerfile:1
 
 FROM rust:1.95-slim-bookworm AS build
-# The TLS library is C and assembly; the slim image brings the compiler for it.
+# The TLS library and the allocator are C; the slim image brings the compiler for them, not make.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
+COPY .cargo ./.cargo
 COPY Cargo.toml Cargo.lock ./
 # The dependencies alone, so that a change of the source does not build them again.
 RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \

@@ -13,6 +13,10 @@ use backstop::{demo, telemetry};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
+/// Gives back what a load has taken, within seconds; glibc keeps it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What a shell says of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 

@@ -17,6 +17,13 @@ const STREAMS: usize = 200;
 /// The most connections to one provider that are kept for later.
 const POOLED: usize = 32;
 
+/// Within this time every pooled connection that nobody used again is closed.
+const POOL_TIME: Duration = Duration::from_secs(45);
+
+/// What a first load may leave behind for good, in KiB: code that ran for the first time has set up
+/// its tables, and a page is given back only when all of it is free.
+const REMAINDER: usize = 4 * 1024;
+
 const TOKENS: usize = 50;
 
 /// The program, with room for many open files.
@@ -64,19 +71,23 @@ async fn all_streams_complete_and_nothing_stays_behind() {
     let program = serve(&route([busy.base_url(), good.base_url()], ONCE)).await;
     let before = program.memory();
 
-    let mut memory = Vec::new();
+    let mut loaded = Vec::new();
     for round in 1..=3 {
         load(&program).await;
+        loaded.push(program.memory());
 
         assert_eq!((busy.count(), good.count()), (round * STREAMS, round * STREAMS));
         soon("close of what is not pooled", busy.wait_connections(POOLED)).await;
         soon("close of what is not pooled", good.wait_connections(POOLED)).await;
-        memory.push(program.memory());
     }
 
-    println!("KiB in use: {before} before, then {memory:?}");
-    assert!(memory[2] * 4 <= memory[1] * 5, "it grows: {before}, then {memory:?} KiB");
-    assert!(memory[2] < before + 48 * 1024, "it does not come back: {before}, then {memory:?} KiB");
+    let no_more_open = async {
+        busy.wait_connections(0).await;
+        good.wait_connections(0).await;
+    };
+    tokio::time::timeout(POOL_TIME, no_more_open).await.expect("pooled connections are closed in time");
+    let after = program.memory_below(before + REMAINDER).await;
+    println!("KiB in use: {before} before, {loaded:?} under load, {after} after");
 }
 
 #[tokio::test]

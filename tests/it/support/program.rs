@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::soon;
+use super::{PATIENCE, soon};
 
 /// The program with these arguments, in `directory`, with an environment of `variables` alone.
 pub fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
@@ -89,11 +90,28 @@ impl Program {
         self.child.try_wait().expect("a child").is_none()
     }
 
-    /// The memory that it has in use, in KiB.
+    /// The memory that it has in use, in KiB; its own file, which the system may drop, not counted.
     pub fn memory(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a size");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Waits until it has no more than `limit` KiB of memory in use; what it has then.
+    pub async fn memory_below(&self, limit: usize) -> usize {
+        // Nothing tells when a process gives memory back, so it is asked.
+        let mut polls = tokio::time::interval(Duration::from_millis(50));
+        let below = async {
+            loop {
+                polls.tick().await;
+                let memory = self.memory();
+                if memory <= limit {
+                    return memory;
+                }
+            }
+        };
+        let timely = tokio::time::timeout(PATIENCE, below).await;
+        timely.unwrap_or_else(|_| panic!("{} KiB in use after {PATIENCE:?}, not {limit}", self.memory()))
     }
 
     /// Stops it as a container does; its exit code and every line of its log.
