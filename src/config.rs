@@ -15,6 +15,7 @@ use http::{HeaderMap, Uri};
 use secrecy::SecretString;
 use serde::Deserialize as _;
 
+use crate::retry::Quota;
 use crate::route::Routes;
 
 pub mod discovered;
@@ -216,10 +217,35 @@ pub struct Provider {
     pub name: Arc<str>,
     /// `http` or `https`, an authority, and a path without a slash at its end.
     pub base_url: Uri,
-    /// Sent as a bearer token.
-    pub key: Option<SecretString>,
+    /// The keys, of which each attempt sends one as a bearer token; empty if it needs none.
+    pub keys: Vec<Key>,
+    /// Which of several keys is taken first.
+    pub key_order: KeyOrder,
+    /// The requests that it allows over all its keys.
+    pub quota: Quota,
     /// Headers that every attempt carries; secret ones are marked sensitive.
     pub headers: HeaderMap,
+}
+
+/// One key of a provider.
+#[derive(Debug)]
+pub struct Key {
+    /// How logs and errors call it: its variable, its file's name or its position, never any part of it.
+    pub name: Arc<str>,
+    /// The key itself.
+    pub secret: SecretString,
+    /// The requests that it allows.
+    pub quota: Quota,
+}
+
+/// Which of several keys is taken first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyOrder {
+    /// Each attempt begins with the key after the one before.
+    #[default]
+    RoundRobin,
+    /// The first one, as long as it can be used.
+    InOrder,
 }
 
 #[cfg(test)]

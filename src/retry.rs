@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub mod breaker;
 pub mod classify;
 pub mod fault;
+pub mod quota;
 pub mod retry_after;
 pub mod schedule;
 mod words;
 
-pub use fault::{Class, Fault, Phase};
+pub use breaker::Cooldown;
+pub use fault::{Class, Covers, Fault, Phase};
+pub use quota::Quota;
 pub use words::Words;
 
 /// What a fault means for the candidate that caused it.

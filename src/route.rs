@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::value::RawValue;
 
-use crate::retry::Policy;
+use crate::retry::{Cooldown, Policy};
 
 /// A virtual model name with everything that decides how it is answered.
 #[derive(Debug, Clone)]
@@ -25,6 +25,12 @@ pub struct Route {
     pub policy: Policy,
     /// What a stream that breaks after its first payload becomes.
     pub on_break: OnBreak,
+    /// When the first bytes of an answer go out.
+    pub delivery: Delivery,
+    /// Whether a second candidate starts when the first one is slow.
+    pub hedge: Option<Hedge>,
+    /// When a candidate that keeps failing is left alone.
+    pub cooldown: Cooldown,
     /// Which progress a waiting stream shows.
     pub progress: ProgressMode,
 }
@@ -62,6 +68,19 @@ pub struct Candidate {
     pub headers: HeaderMap,
     /// Configured edits of the body beside its `model`.
     pub edits: Edits,
+    /// How it continues an answer that another one began; `None` if it cannot.
+    pub prefill: Option<Prefill>,
+}
+
+/// How a provider is asked to go on from the beginning of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefill {
+    /// By a last message of the assistant; it says what follows.
+    Message,
+    /// The same, marked with `"prefix": true`; it may say the beginning again (Mistral, `DeepSeek`).
+    Prefix,
+    /// By a last message of the assistant and `"continue_final_message": true` (vLLM).
+    ContinueFinal,
 }
 
 /// The position of a provider in the runtime's list.
@@ -100,8 +119,27 @@ pub enum OnBreak {
     /// An error event, `[DONE]`, a clean end.
     #[default]
     Error,
-    /// The next candidate continues the answer; acts as `Error` until resuming exists.
+    /// The next candidate continues the answer.
     Resume,
+}
+
+/// When the first bytes of an answer go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// As soon as it has opened.
+    #[default]
+    Direct,
+    /// When it is complete; a cut answer is then a failed attempt.
+    Verified,
+}
+
+/// A second candidate for an answer that is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hedge {
+    /// How long the first payload may take before the next candidate starts too.
+    pub after: Duration,
+    /// Whether keys with a request quota take part.
+    pub spends_quota: bool,
 }
 
 /// What a stream shows while its route is still being tried.
@@ -167,6 +205,8 @@ pub struct Direct {
     pub template: Candidate,
     /// The policy whose deadline and `max_attempts` count.
     pub policy: Policy,
+    /// When a model that keeps failing is left alone.
+    pub cooldown: Cooldown,
     /// What a waiting stream shows.
     pub progress: ProgressMode,
 }
@@ -206,6 +246,9 @@ impl Routes {
             order: Order::Depth,
             policy: direct.policy.clone(),
             on_break: OnBreak::Error,
+            delivery: Delivery::Direct,
+            hedge: None,
+            cooldown: direct.cooldown,
             progress: direct.progress,
         }))
     }

@@ -70,6 +70,8 @@ impl Connected {
 pub struct Call<'a> {
     /// To whom.
     pub candidate: &'a Candidate,
+    /// Which of the provider's keys is sent; nothing if it has none.
+    pub key: usize,
     /// The limit for name look-up, TCP and TLS; the candidate's own, or more after a timeout.
     pub connect: Duration,
     /// Told when there is a connection to send over.

@@ -31,7 +31,7 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
     writeln!(out, "listens on {}; {cors}", runtime.server.listen)?;
     for provider in &runtime.providers {
         let authorized = CREDENTIALS.iter().any(|header| provider.headers.contains_key(header));
-        let key = if provider.key.is_some() || authorized { "with a key" } else { "without a key" };
+        let key = if !provider.keys.is_empty() || authorized { "with a key" } else { "without a key" };
         writeln!(out, "provider {}: {}, {key}", provider.name, mask(&provider.base_url.to_string()))?;
     }
     if !runtime.routes.direct().is_empty() {

@@ -139,12 +139,12 @@ fn an_implied_key_goes_to_its_provider_alone() {
         ("http://10.0.0.5:8000/v1", false),
     ] {
         let loaded = load(&format!("[providers.openai]\nbase_url = '{url}'"));
-        assert_eq!(loaded.runtime.providers[0].key.is_some(), sent, "{url}");
+        assert_eq!(loaded.runtime.providers[0].keys.len(), usize::from(sent), "{url}");
         let hint = loaded.warnings.first().and_then(|warning| warning.hint.as_deref());
         assert_eq!(hint.is_some_and(|hint| hint.contains("api_key = { env")), !sent, "{hint:?}");
     }
     let text = "[providers.openai]\nbase_url = 'http://a/v1'\napi_key = { env = 'OPENAI_API_KEY' }";
-    assert!(load(text).runtime.providers[0].key.is_some(), "who writes it means it");
+    assert!(load(text).runtime.providers[0].keys.len() == 1, "who writes it means it");
     for header in ["Authorization", "api-key"] {
         let text = format!("[providers.groq]\nheaders = {{ {header} = 'Bearer x' }}");
         assert_eq!(load(&text).warnings, [], "the key is in the header");
@@ -185,7 +185,10 @@ fn secrets_are_read_masked_and_not_shown() {
         load_with(&text, &[("TOKEN", "env-secret"), ("GROQ_API_KEY", "unused-secret")]).expect("valid");
 
     let provider = &loaded.runtime.providers[0];
-    assert_eq!(provider.key.as_ref().map(secrecy::ExposeSecret::expose_secret), Some("file-secret"));
+    assert_eq!(
+        provider.keys.first().map(|key| secrecy::ExposeSecret::expose_secret(&key.secret)),
+        Some("file-secret")
+    );
     assert_eq!(provider.headers["x-env"], "env-secret");
     assert!(provider.headers["x-env"].is_sensitive() && provider.headers["authorization"].is_sensitive());
     assert!(!provider.headers["x-plain"].is_sensitive());

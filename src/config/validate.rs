@@ -9,7 +9,7 @@ use super::file::{DurationText, File, ServerTable};
 use super::spanned::{At, Span, TextOr};
 use super::text::{self, Problem};
 use super::{Cors, Environment, Overrides, Runtime, Secrets, Server};
-use crate::retry::Policy;
+use crate::retry::{Cooldown, Policy};
 use crate::route::{Direct, ProgressMode, Routes, nearest};
 
 mod candidate;
@@ -169,7 +169,12 @@ impl<'a> Validation<'a> {
             .iter()
             .enumerate()
             .map(template)
-            .map(|template| Direct { template, policy: policy.clone(), progress: ProgressMode::default() })
+            .map(|template| Direct {
+                template,
+                policy: policy.clone(),
+                cooldown: Cooldown::default(),
+                progress: ProgressMode::default(),
+            })
             .collect()
     }
 

@@ -50,6 +50,7 @@ pub(super) async fn run<U: Upstream>(
     let connected = Connected::default();
     let call = Call {
         candidate,
+        key: 0,
         connect: limits.connect,
         connected: &connected,
         client_headers: &request.headers,

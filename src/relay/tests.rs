@@ -46,6 +46,7 @@ fn candidate(model: &str, policy: &Policy) -> Candidate {
         timeouts: Timeouts::default(),
         headers: HeaderMap::new(),
         edits: Edits::default(),
+        prefill: None,
     }
 }
 
@@ -61,6 +62,9 @@ fn route(models: &[&str], attempts: u32) -> Route {
         order: Order::Depth,
         policy,
         on_break: OnBreak::Error,
+        delivery: crate::route::Delivery::Direct,
+        hedge: None,
+        cooldown: crate::retry::Cooldown::default(),
         progress: ProgressMode::Off,
     }
 }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 
-use super::{Class, Fault, Phase, Ruling, Verdict, retry_after};
+use super::{Class, Covers, Fault, Phase, Ruling, Verdict, retry_after};
 use crate::openai::error::{ProviderError, one_line};
 
 mod words;
@@ -83,6 +83,7 @@ pub fn response(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Syste
         status: Some(status.as_u16()),
         reason: sentence(&reason),
         retry_after: retry_after::from_response(headers, &error, now),
+        covers: Covers::Candidate,
     }
 }
 
@@ -103,6 +104,7 @@ pub fn error_body(headers: &HeaderMap, body: &[u8], phase: Phase, now: SystemTim
         status: error.status,
         reason: sentence(&error.reason().unwrap_or_else(|| "an error without a message".into())),
         retry_after: retry_after::from_response(headers, &error, now),
+        covers: Covers::Candidate,
     }
 }
 

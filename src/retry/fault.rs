@@ -124,12 +124,33 @@ pub struct Fault {
     pub reason: String,
     /// The provider's wish for the next attempt, counted from now; not capped.
     pub retry_after: Option<Duration>,
+    /// What the evidence names, beyond this one request.
+    pub covers: Covers,
+}
+
+/// How much of a provider a fault speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Covers {
+    /// The model under this key.
+    #[default]
+    Candidate,
+    /// Every model under this key that costs nothing (`OpenRouter`'s `:free`).
+    FreeModels,
+    /// The key, whatever the model.
+    Key,
 }
 
 impl Fault {
     /// A failure of `class` in `phase`, without a status.
     pub fn new(class: Class, phase: Phase, reason: impl Into<String>) -> Self {
-        Self { class, phase, status: None, reason: reason.into(), retry_after: None }
+        Self {
+            class,
+            phase,
+            status: None,
+            reason: reason.into(),
+            retry_after: None,
+            covers: Covers::Candidate,
+        }
     }
 }
 

@@ -77,6 +77,7 @@ mod tests {
             timeouts: Timeouts::default(),
             headers: http::HeaderMap::new(),
             edits: Edits::default(),
+            prefill: None,
         };
         let route = Route {
             name: name.into(),
@@ -86,6 +87,9 @@ mod tests {
             order: Order::Depth,
             policy: crate::retry::Policy::default(),
             on_break: OnBreak::Error,
+            delivery: crate::route::Delivery::Direct,
+            hedge: None,
+            cooldown: crate::retry::Cooldown::default(),
             progress: ProgressMode::Off,
         };
         Routes::new(vec![Arc::new(route)], Vec::new())

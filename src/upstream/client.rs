@@ -111,7 +111,9 @@ impl Target {
             .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
         let host = host(&provider.base_url)
             .ok_or_else(|| unusable("`base_url` has a host that no request can carry"))?;
-        headers::authorization(provider).map_err(|bad| unusable(&bad.to_string()))?;
+        for key in &provider.keys {
+            headers::authorization(key).map_err(|bad| unusable(&bad.to_string()))?;
+        }
         Ok(Self { endpoint, path, host, idle: Arc::default() })
     }
 

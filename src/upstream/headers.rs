@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 
 use super::Call;
-use crate::config::{Provider, RESERVED_HEADERS};
+use crate::config::{Key, Provider, RESERVED_HEADERS};
 
 /// The name under which a client sees the provider's own request id.
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-upstream-request-id");
@@ -55,7 +55,7 @@ pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKe
     headers.insert(ACCEPT, if call.stream { STREAM } else { JSON });
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(USER_AGENT, AGENT);
-    if let Some(authorization) = authorization(provider)? {
+    if let Some(authorization) = provider.keys.get(call.key).map(authorization).transpose()? {
         headers.insert(AUTHORIZATION, authorization);
     }
     for name in FROM_CLIENT {
@@ -68,14 +68,12 @@ pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKe
     Ok(headers)
 }
 
-/// The provider's key as a bearer token, marked as a secret.
-pub(super) fn authorization(provider: &Provider) -> Result<Option<HeaderValue>, BadKey> {
-    let Some(key) = &provider.key else {
-        return Ok(None);
-    };
-    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).map_err(|_| BadKey)?;
+/// A key as a bearer token, marked as a secret.
+pub(super) fn authorization(key: &Key) -> Result<HeaderValue, BadKey> {
+    let token = format!("Bearer {}", key.secret.expose_secret());
+    let mut value = HeaderValue::try_from(token).map_err(|_| BadKey)?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(value)
 }
 
 fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use super::answer::Body;
 use super::client::Client;
 use super::{Call, Connected, Upstream as _};
-use crate::config::{Cors, Provider, Runtime, Secrets, Server};
-use crate::retry::{Fault, Policy};
+use crate::config::{Cors, Key, KeyOrder, Provider, Runtime, Secrets, Server};
+use crate::retry::{Fault, Policy, Quota};
 use crate::route::{Candidate, Edits, ProviderId, Routes, Timeouts};
 
 /// Whatever takes longer than this on loopback will never happen.
@@ -120,9 +120,21 @@ pub(super) fn client(base_url: &str) -> Client {
     Client::new(Arc::new(runtime(provider(base_url)))).expect("a usable provider")
 }
 
+/// A key without limits.
+pub(super) fn key(secret: &str) -> Key {
+    Key { name: "1".into(), secret: secret.into(), quota: Quota::default() }
+}
+
 pub(super) fn provider(base_url: &str) -> Provider {
     let base_url = base_url.parse().expect("a URL");
-    Provider { name: "peer".into(), base_url, key: None, headers: HeaderMap::new() }
+    Provider {
+        name: "peer".into(),
+        base_url,
+        keys: Vec::new(),
+        key_order: KeyOrder::default(),
+        quota: Quota::default(),
+        headers: HeaderMap::new(),
+    }
 }
 
 pub(super) fn runtime(provider: Provider) -> Runtime {
@@ -150,6 +162,7 @@ pub(super) fn candidate() -> Candidate {
         timeouts: Timeouts::default(),
         headers: HeaderMap::new(),
         edits: Edits::default(),
+        prefill: None,
     }
 }
 
@@ -167,6 +180,7 @@ pub(super) async fn send_within(
     let candidate = candidate();
     let call = Call {
         candidate: &candidate,
+        key: 0,
         connect,
         connected: &Connected::default(),
         client_headers: &client_headers,

@@ -56,6 +56,7 @@ fn route(name: &str) -> Arc<Route> {
         timeouts: Timeouts::default(),
         headers: http::HeaderMap::new(),
         edits: Edits::default(),
+        prefill: None,
     };
     Arc::new(Route {
         name: name.into(),
@@ -65,6 +66,9 @@ fn route(name: &str) -> Arc<Route> {
         order: Order::Depth,
         policy: Policy::default(),
         on_break: OnBreak::Error,
+        delivery: backstop::route::Delivery::Direct,
+        hedge: None,
+        cooldown: backstop::retry::Cooldown::default(),
         progress: ProgressMode::Off,
     })
 }

@@ -23,6 +23,7 @@ pub(super) fn template(id: usize, known: &Known<'_>, policy: &Policy) -> Candida
         timeouts: known.timeouts,
         headers: http::HeaderMap::new(),
         edits: Edits::default(),
+        prefill: None,
     }
 }
 

@@ -7,11 +7,12 @@ use http::uri::{Parts, PathAndQuery, Uri};
 use secrecy::SecretString;
 
 use super::Validation;
-use crate::config::Provider;
 use crate::config::fault::list;
 use crate::config::file::ProviderTable;
 use crate::config::presets::{PRESETS, Preset, origin};
 use crate::config::spanned::At;
+use crate::config::{Key, KeyOrder, Provider};
+use crate::retry::Quota;
 use crate::route::{Timeouts, nearest};
 
 /// What `OpenRouter` is told without a word from the user: an app on this machine.
@@ -69,7 +70,12 @@ impl<'a> Validation<'a> {
             provider: base_url.map(|base_url| Provider {
                 name: Arc::clone(&shared_name),
                 base_url,
-                key,
+                keys: key
+                    .into_iter()
+                    .map(|secret| Key { name: "1".into(), secret, quota: Quota::default() })
+                    .collect(),
+                key_order: KeyOrder::default(),
+                quota: Quota::default(),
                 headers,
             }),
             shared_name,

@@ -7,7 +7,8 @@ use super::provider::Known;
 use crate::config::estimate::Estimate;
 use crate::config::file::{CandidateTable, OnBreakName, ProgressName, RouteTable};
 use crate::config::spanned::{At, TextOr};
-use crate::route::{Chain, Order, Route};
+use crate::retry::Cooldown;
+use crate::route::{Chain, Delivery, Order, Route};
 
 impl<'a> Validation<'a> {
     /// Every route, in the order of the file.
@@ -53,6 +54,9 @@ impl<'a> Validation<'a> {
             order: table.order.as_ref().map(|order| (*order.value()).into()).unwrap_or_default(),
             policy,
             on_break: table.on_break.as_ref().map(|on_break| (*on_break.value()).into()).unwrap_or_default(),
+            delivery: Delivery::default(),
+            hedge: None,
+            cooldown: Cooldown::default(),
             progress: table.progress.as_ref().map(|progress| (*progress.value()).into()).unwrap_or_default(),
         };
         self.not_yet(table);

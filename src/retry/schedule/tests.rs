@@ -37,6 +37,7 @@ fn route(order: Order, own: Policy, candidates: Vec<Policy>) -> Route {
             timeouts: Timeouts::default(),
             headers: HeaderMap::new(),
             edits: Edits::default(),
+            prefill: None,
         })
         .collect();
     Route {
@@ -47,6 +48,9 @@ fn route(order: Order, own: Policy, candidates: Vec<Policy>) -> Route {
         order,
         policy: own,
         on_break: OnBreak::Error,
+        delivery: crate::route::Delivery::Direct,
+        hedge: None,
+        cooldown: crate::retry::Cooldown::default(),
         progress: ProgressMode::Comments,
     }
 }

@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use secrecy::SecretString;
 use tokio::join;
 
 use super::*;
@@ -19,7 +18,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 async fn sends_the_slices_with_their_length_and_nothing_of_the_client() {
     let peer = Peer::bind().await;
     let mut provider = peer::provider(&peer.base_url());
-    provider.key = Some(SecretString::from("sk-secret"));
+    provider.keys = vec![peer::key("sk-secret")];
     let client = Client::new(Arc::new(peer::runtime(provider))).expect("a usable provider");
     let candidate = candidate();
     let mut client_headers = HeaderMap::new();
@@ -28,6 +27,7 @@ async fn sends_the_slices_with_their_length_and_nothing_of_the_client() {
     }
     let call = Call {
         candidate: &candidate,
+        key: 0,
         connect: peer::SOON,
         connected: &Connected::default(),
         client_headers: &client_headers,
@@ -173,7 +173,7 @@ fn an_unusable_provider_is_named() {
         "provider `peer`: `base_url` must be an `http` or `https` URL with a host"
     );
     let mut provider = peer::provider("http://x.example");
-    provider.key = Some(SecretString::from("sk-secret\n"));
+    provider.keys = vec![peer::key("sk-secret\n")];
     assert_eq!(message(provider), "provider `peer`: the key has characters that no header can carry");
 }
 

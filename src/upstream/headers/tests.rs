@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::*;
 use crate::upstream::{Connected, peer};
 
@@ -18,6 +16,7 @@ fn sent(client: &HeaderMap, provider: &Provider, candidate: &HeaderMap, stream: 
     chosen.headers = candidate.clone();
     let call = Call {
         candidate: &chosen,
+        key: 0,
         connect: Duration::from_secs(1),
         connected: &Connected::default(),
         client_headers: client,
@@ -72,7 +71,7 @@ fn an_attempt_carries_ours_and_three_of_the_clients() {
 fn what_is_configured_wins_and_the_candidates_most_of_all() {
     let client = map(&[("openai-beta", "client"), ("anthropic-beta", "client")]);
     let mut provider = peer::provider("http://x.example");
-    provider.key = Some(SecretString::from("sk-1"));
+    provider.keys = vec![peer::key("sk-1")];
     provider.headers =
         map(&[("x-title", "provider"), ("x-two", "a"), ("x-two", "b"), ("openai-beta", "provider")]);
     let candidate = map(&[
@@ -104,15 +103,11 @@ fn what_is_configured_wins_and_the_candidates_most_of_all() {
 
 #[test]
 fn a_key_is_a_bearer_token_that_debug_does_not_show() {
-    let mut provider = peer::provider("http://x.example");
-    provider.key = Some(SecretString::from("sk-1234567"));
-
-    let value = authorization(&provider).expect("a valid key").expect("a key");
+    let value = authorization(&peer::key("sk-1234567")).expect("a valid key");
 
     assert_eq!(value, "Bearer sk-1234567");
     assert_eq!(format!("{value:?}"), "Sensitive");
-    provider.key = Some(SecretString::from("sk\r\nx: y"));
-    assert!(authorization(&provider).is_err());
+    assert!(authorization(&peer::key("sk\r\nx: y")).is_err());
 }
 
 #[test]
