@@ -34,6 +34,12 @@ impl<'s> Shape<'s> {
         })
     }
 
+    /// The shape of the values in it, if it may be a list, else its own.
+    fn item(self) -> Self {
+        let items = |form: Self| Some(Self { here: form.here.get("items")?, ..form });
+        self.forms().into_iter().find_map(items).unwrap_or(self)
+    }
+
     /// Whether one of its forms is `kind`.
     pub fn allows(self, kind: &str) -> bool {
         self.forms().iter().any(|form| form.kind() == Some(kind))
@@ -215,7 +221,7 @@ fn in_range(form: Shape<'_>, number: Option<i64>, span: Span, findings: &mut Fin
         let fault = findings.fault(span, "this number is out of range");
         match (min, max) {
             (Some(min), Some(max)) => fault.hint(format!("write a number from {min} to {max}")),
-            _ => fault.hint("write a number from 0 on"),
+            (min, _) => fault.hint(format!("write a number from {} on", min.unwrap_or_default())),
         }
     }
     fits
@@ -225,7 +231,9 @@ fn unknown_key(shape: Shape<'_>, span: Span, key: &str, findings: &mut Findings)
     let forms = shape.forms();
     let keys = || forms.iter().flat_map(|form| form.keys());
     let fault = findings.fault(span, format!("unknown key `{}`", key.escape_debug()));
-    fault.hint(match nearest(key, keys()) {
+    // Who writes the first word of a key means that key.
+    let longer = || keys().find(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('_')));
+    fault.hint(match nearest(key, keys()).or_else(longer) {
         Some(word) => format!("did you mean `{word}`?"),
         None => format!("the keys here are {}", list(keys()).replace(" or ", " and ")),
     });
@@ -243,13 +251,28 @@ fn wrong_type(forms: &[Shape<'_>], found: &str, span: Span, findings: &mut Findi
         None if found == "string" && kinds == ["a list"] => {
             fault.hint("write a list, even of one: `[\"…\"]`");
         }
+        None if found == "string" && kinds == [in_words("boolean")] => {
+            fault.hint("write it without quotes: `true` or `false`");
+        }
+        None if kinds == ["a table"] => {
+            let mut keys = forms.iter().flat_map(|form| form.keys()).peekable();
+            if keys.peek().is_some() {
+                fault.hint(format!("its keys are {}", list(keys).replace(" or ", " and ")));
+            }
+        }
         None => {}
     }
 }
 
 /// Hides texts that are secrets themselves, not those that say where a secret stands.
 fn hide_literals(shape: Shape<'_>, value: &Spanned<DeValue<'_>>, findings: &mut Findings) {
-    let DeValue::Table(table) = value.get_ref() else { return hide_all(value, findings) };
+    let table = match value.get_ref() {
+        DeValue::Table(table) => table,
+        DeValue::Array(items) => {
+            return items.iter().for_each(|item| hide_literals(shape.item(), item, findings));
+        }
+        _ => return hide_all(value, findings),
+    };
     for (key, value) in table {
         if !shape.has_key(key.get_ref()) {
             hide_literals(shape.member(key.get_ref()).unwrap_or(shape), value, findings);
