@@ -3,16 +3,19 @@
 //! The doc comments become the descriptions of `backstop schema`, so they speak to the person who
 //! writes the file.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
 
 use super::spanned::{At, TextOr};
-use crate::retry::{Class, Ruling};
-use crate::route;
+
+mod names;
+
+pub use names::{
+    ClassName, DeliveryName, DurationText, KeyOrderName, OnBreakName, OrderName, ProgressName, RangeText,
+    RulingName,
+};
 
 /// The configuration of Backstop: providers, and the routes that are tried along them.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -25,6 +28,8 @@ pub struct File {
     pub retry: Option<PolicyTable>,
     /// The default limits of an attempt.
     pub timeouts: Option<TimeoutTable>,
+    /// When a candidate or a key that keeps failing is left alone for a while, by all requests.
+    pub cooldown: Option<CooldownTable>,
     /// The APIs that can answer. A known name (`openrouter`, `openai`, `ollama`, …) implies its base URL
     /// and the variable of its key.
     pub providers: Option<BTreeMap<At<String>, ProviderTable>>,
@@ -66,6 +71,16 @@ pub struct ProviderTable {
     /// The key, sent as a bearer token: text, `{ env = "NAME" }` or `{ file = "/path" }`.
     #[schemars(extend("writeOnly" = true))]
     pub api_key: Option<At<TextOr<SecretTable>>>,
+    /// Several keys, in place of `api_key`: each like that one, or a table with a name and limits.
+    #[schemars(extend("writeOnly" = true))]
+    pub api_keys: Option<At<Vec<At<TextOr<KeyTable>>>>>,
+    /// Which of several keys an attempt takes (default `round-robin`).
+    pub key_order: Option<At<KeyOrderName>>,
+    /// The requests that it allows, over all its keys (default: no limit).
+    pub limits: Option<QuotaTable>,
+    /// Whether it continues an answer that is given to it as the last message (default false; true for
+    /// `llamacpp`). Counts where a route resumes.
+    pub prefill: Option<At<bool>>,
     /// Headers that every attempt carries; values as for `api_key`.
     #[schemars(extend("writeOnly" = true))]
     pub headers: Option<BTreeMap<At<String>, At<TextOr<SecretTable>>>>,
@@ -87,6 +102,50 @@ pub struct SecretTable {
     pub env: Option<At<String>>,
     /// The file that holds it, white space at its ends removed.
     pub file: Option<At<String>>,
+}
+
+/// One of several keys.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyTable {
+    /// The environment variable that holds it.
+    pub env: Option<At<String>>,
+    /// The file that holds it, white space at its ends removed.
+    pub file: Option<At<String>>,
+    /// The key itself.
+    #[schemars(extend("writeOnly" = true))]
+    pub value: Option<At<String>>,
+    /// What logs call it (default: the name of its variable or of its file, else `key` and its position).
+    pub name: Option<At<String>>,
+    /// The requests that it allows (default: no limit).
+    pub limits: Option<QuotaTable>,
+}
+
+/// The requests that a provider or a key allows.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaTable {
+    /// In any 60 seconds.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_minute: Option<At<u32>>,
+    /// In a day of UTC.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub requests_per_day: Option<At<u32>>,
+}
+
+/// When a candidate or a key that keeps failing is left alone for a while, by all requests.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CooldownTable {
+    /// Whether it ever is (default true).
+    pub enabled: Option<At<bool>>,
+    /// Failures in a row, over all requests, after which it rests (default 5).
+    #[schemars(range(min = 1, max = 10_000))]
+    pub failures: Option<At<u32>>,
+    /// The first rest (default 2s); each further one is twice as long.
+    pub rest: Option<At<DurationText>>,
+    /// The longest rest (default 12s), unless the provider asks for a longer one.
+    pub rest_max: Option<At<DurationText>>,
 }
 
 /// How often, how densely and how long a candidate or a route is tried.
@@ -152,6 +211,14 @@ pub struct RouteTable {
     pub timeouts: Option<TimeoutTable>,
     /// What a stream that breaks in the middle becomes (default `error`).
     pub on_break: Option<At<OnBreakName>>,
+    /// When the first bytes of an answer go out (default `direct`).
+    pub delivery: Option<At<DeliveryName>>,
+    /// How late the first word may be before the next candidate starts too (default: it never does).
+    pub hedge_after: Option<At<DurationText>>,
+    /// Whether that may spend a key or a provider with `limits` (default false).
+    pub hedge_quota: Option<At<bool>>,
+    /// Keys that replace those of `[cooldown]`.
+    pub cooldown: Option<CooldownTable>,
     /// What a waiting stream shows (default `comments`).
     pub progress: Option<At<ProgressName>>,
 }
@@ -175,131 +242,6 @@ pub struct CandidateTable {
     pub set: Option<BTreeMap<At<String>, At<toml::Value>>>,
     /// Members of the request body to leave out; all but `model`, `messages` and `stream`.
     pub unset: Option<Vec<At<String>>>,
-}
-
-/// A duration with its unit.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("examples" = ["500ms", "2s", "1m30s"]))]
-pub struct DurationText(pub String);
-
-/// A duration with its unit, or two of them with `..` between: a wait drawn evenly from the range.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("examples" = ["60s", "2s..4s"]))]
-pub struct RangeText(pub String);
-
-/// In which order the candidates of a chain are visited.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OrderName {
-    /// A candidate gets its whole schedule before the next one.
-    Depth,
-    /// Every candidate is tried once before each pause.
-    Breadth,
-}
-
-/// What a stream that breaks in the middle becomes.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnBreakName {
-    /// The stream ends cleanly with an error event.
-    Error,
-    /// The next candidate continues the answer.
-    Resume,
-}
-
-/// What a waiting stream shows.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProgressName {
-    /// Nothing; failures keep their HTTP status.
-    Off,
-    /// SSE comments, which every client ignores, once `head_after` has passed.
-    Comments,
-    /// Open `WebUI`'s status line.
-    OpenWebui,
-    /// A folded thinking block.
-    Reasoning,
-}
-
-/// What a class of failure means.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RulingName {
-    /// The same candidate again, on schedule.
-    Retry,
-    /// Another candidate is likelier; this one is visited again later.
-    Next,
-    /// This candidate will never answer this request.
-    Drop,
-    /// No candidate will: give the failure back.
-    Reject,
-}
-
-/// A class of failure by its name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClassName(pub Class);
-
-impl<'de> Deserialize<'de> for ClassName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Class::ALL
-            .into_iter()
-            .find(|class| class.as_str() == name)
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("no class of failure"))
-    }
-}
-
-impl JsonSchema for ClassName {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "ClassName".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": Class::ALL.map(Class::as_str) })
-    }
-}
-
-impl From<OrderName> for route::Order {
-    fn from(name: OrderName) -> Self {
-        match name {
-            OrderName::Depth => Self::Depth,
-            OrderName::Breadth => Self::Breadth,
-        }
-    }
-}
-
-impl From<OnBreakName> for route::OnBreak {
-    fn from(name: OnBreakName) -> Self {
-        match name {
-            OnBreakName::Error => Self::Error,
-            OnBreakName::Resume => Self::Resume,
-        }
-    }
-}
-
-impl From<ProgressName> for route::ProgressMode {
-    fn from(name: ProgressName) -> Self {
-        match name {
-            ProgressName::Off => Self::Off,
-            ProgressName::Comments => Self::Comments,
-            ProgressName::OpenWebui => Self::OpenWebui,
-            ProgressName::Reasoning => Self::Reasoning,
-        }
-    }
-}
-
-impl From<RulingName> for Ruling {
-    fn from(name: RulingName) -> Self {
-        match name {
-            RulingName::Retry => Self::Retry,
-            RulingName::Next => Self::Next,
-            RulingName::Drop => Self::Drop,
-            RulingName::Reject => Self::Reject,
-        }
-    }
+    /// Whether it continues an answer that is given to it as the last message (default: its provider's).
+    pub prefill: Option<At<bool>>,
 }

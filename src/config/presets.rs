@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::Uri;
 
+use crate::route::Prefill;
+
 /// What is known of a provider by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
@@ -15,6 +17,11 @@ pub struct Preset {
     pub key_variable: Option<&'static str>,
     /// Whether it wants to know which app is asking (`HTTP-Referer`, `X-Title`).
     pub attribution: bool,
+    /// How it continues an answer without being told that it can; none where that depends on the model, or
+    /// where the user has to know what it costs.
+    pub prefill: Option<Prefill>,
+    /// How it does so once `prefill = true` is written.
+    pub prefill_style: Prefill,
 }
 
 /// Every known provider.
@@ -27,8 +34,14 @@ pub const PRESETS: [Preset; 18] = [
     hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
     hosted("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
     hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    Preset {
+        prefill_style: Prefill::Prefix,
+        ..hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
+    },
+    Preset {
+        prefill_style: Prefill::Prefix,
+        ..hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY")
+    },
     hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
     hosted("together", "https://api.together.ai/v1", "TOGETHER_API_KEY"),
     hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
@@ -37,9 +50,9 @@ pub const PRESETS: [Preset; 18] = [
     hosted("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
     hosted("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
     local("ollama", "http://127.0.0.1:11434/v1"),
-    local("llamacpp", "http://127.0.0.1:8080/v1"),
+    Preset { prefill: Some(Prefill::Message), ..local("llamacpp", "http://127.0.0.1:8080/v1") },
     local("lmstudio", "http://127.0.0.1:1234/v1"),
-    local("vllm", "http://127.0.0.1:8000/v1"),
+    Preset { prefill_style: Prefill::ContinueFinal, ..local("vllm", "http://127.0.0.1:8000/v1") },
 ];
 
 /// How long a local server may take for the head and for the first word: it loads the model and reads the
@@ -47,11 +60,19 @@ pub const PRESETS: [Preset; 18] = [
 pub const LOCAL_PATIENCE: Duration = Duration::from_mins(5);
 
 const fn hosted(name: &'static str, base_url: &'static str, key_variable: &'static str) -> Preset {
-    Preset { name, base_url, key_variable: Some(key_variable), attribution: false }
+    let server = local(name, base_url);
+    Preset { key_variable: Some(key_variable), ..server }
 }
 
 const fn local(name: &'static str, base_url: &'static str) -> Preset {
-    Preset { name, base_url, key_variable: None, attribution: false }
+    Preset {
+        name,
+        base_url,
+        key_variable: None,
+        attribution: false,
+        prefill: None,
+        prefill_style: Prefill::Message,
+    }
 }
 
 impl Preset {

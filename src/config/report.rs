@@ -1,14 +1,15 @@
 //! What `backstop check` prints about a configuration that is valid.
 
 use std::fmt::{self, Write as _};
+use std::num::NonZeroU32;
 
 use super::estimate::Estimate;
 use super::lookalike::mask;
 use super::text::RangeWords;
 use super::validate::CREDENTIALS;
-use super::{Cors, Loaded};
-use crate::retry::{Class, Policy, Ruling, Words};
-use crate::route::{Order, Route, Timeouts};
+use super::{Cors, KeyOrder, Loaded, Provider};
+use crate::retry::{Class, Cooldown, Policy, Quota, Ruling, Words};
+use crate::route::{Delivery, Hedge, OnBreak, Order, Route, Timeouts};
 
 /// The report on `loaded`: the routes in words, then the warnings. Shows no secret.
 pub fn report(loaded: &Loaded) -> String {
@@ -30,9 +31,7 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
     writeln!(out, "{path}: valid")?;
     writeln!(out, "listens on {}; {cors}", runtime.server.listen)?;
     for provider in &runtime.providers {
-        let authorized = CREDENTIALS.iter().any(|header| provider.headers.contains_key(header));
-        let key = if !provider.keys.is_empty() || authorized { "with a key" } else { "without a key" };
-        writeln!(out, "provider {}: {}, {key}", provider.name, mask(&provider.base_url.to_string()))?;
+        write_provider(provider, out)?;
     }
     if !runtime.routes.direct().is_empty() {
         writeln!(out, "any model of a provider can be asked for as `provider/model`")?;
@@ -45,6 +44,36 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
         write!(out, "\n{warning}")?;
     }
     Ok(())
+}
+
+fn write_provider(provider: &Provider, out: &mut String) -> fmt::Result {
+    let authorized = CREDENTIALS.iter().any(|header| provider.headers.contains_key(header));
+    let keys = match (provider.keys.len(), provider.key_order) {
+        (0, _) if !authorized => "without a key".to_owned(),
+        (0 | 1, _) => "with a key".to_owned(),
+        (several, KeyOrder::RoundRobin) => format!("{several} keys in turn"),
+        (several, KeyOrder::InOrder) => format!("{several} keys, the first that can be used"),
+    };
+    writeln!(out, "provider {}: {}, {keys}", provider.name, mask(&provider.base_url.to_string()))?;
+    if let Some(limits) = requests(provider.quota) {
+        writeln!(out, "  limits: {limits}")?;
+    }
+    for key in &provider.keys {
+        if let Some(limits) = requests(key.quota) {
+            writeln!(out, "  limits of `{}`: {limits}", mask(&key.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The requests that are allowed, if they are limited.
+fn requests(quota: Quota) -> Option<String> {
+    let limit = |most: Option<NonZeroU32>, time| {
+        most.map(|most| format!("{} a {time}", counted(most.get(), "request")))
+    };
+    let limits = [limit(quota.requests_per_minute, "minute"), limit(quota.requests_per_day, "day")];
+    let limits: Vec<_> = limits.into_iter().flatten().collect();
+    (!limits.is_empty()).then(|| limits.join(", "))
 }
 
 fn write_route(route: &Route, out: &mut String) -> fmt::Result {
@@ -62,7 +91,7 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
         let planned = Estimate::planned(route, candidate);
         let mut words = match route.order {
             Order::Depth => schedule(&candidate.policy),
-            Order::Breadth => format!("joins {}", rounds(planned)),
+            Order::Breadth => format!("joins {}", counted(planned, "round")),
         };
         if let Some(limits) = limits(&candidate.timeouts) {
             let _ = write!(words, "\n     limits: {limits}");
@@ -87,7 +116,41 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
     let [shortest, likely, longest] = Estimate::times(route).map(Words::about);
     let deadline = Words(route.policy.deadline);
     writeln!(out, "  waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;
-    writeln!(out, "  deadline: {deadline}")
+    writeln!(out, "  deadline: {deadline}")?;
+    write_guards(route, out)
+}
+
+/// What a route does about answers that are late or cut, and about candidates that keep failing.
+fn write_guards(route: &Route, out: &mut String) -> fmt::Result {
+    if route.delivery == Delivery::Verified {
+        writeln!(out, "  delivery: verified, an answer goes out when it is complete")?;
+    } else if route.on_break == OnBreak::Resume {
+        writeln!(out, "  on break: resume ({})", continuing(route))?;
+    }
+    if let Some(Hedge { after, spends_quota }) = route.hedge {
+        let limits = if spends_quota { "" } else { " if it has no request limits" };
+        writeln!(out, "  hedge: after {} the next candidate starts too{limits}", Words(after))?;
+    }
+    let Cooldown { enabled, failures, rest, rest_max } = route.cooldown;
+    if !enabled {
+        writeln!(out, "  cooldown: off")?;
+    } else if route.cooldown != Cooldown::default() {
+        let failures = counted(failures.get(), "failure");
+        writeln!(out, "  cooldown: after {failures}, for {} up to {}", Words(rest), Words(rest_max))?;
+    }
+    Ok(())
+}
+
+/// How the candidates continue what another one began, by their numbers.
+fn continuing(route: &Route) -> String {
+    let numbers = |prefill: bool| {
+        let candidates = route.chain.candidates().iter().zip(1..);
+        let like = candidates.filter(|(candidate, _)| candidate.prefill.is_some() == prefill);
+        like.map(|(_, number)| number.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let ways = [("by prefill", numbers(true)), ("afresh", numbers(false))];
+    let used = ways.iter().filter(|(_, numbers)| !numbers.is_empty());
+    used.map(|(way, numbers)| format!("{way}: {numbers}")).collect::<Vec<_>>().join("; ")
 }
 
 /// What is left of a candidate's plan when every attempt before and at it fails at once, if not all.
@@ -159,9 +222,9 @@ fn write_rulings(policy: &Policy, indent: &str, out: &mut String) -> fmt::Result
 }
 
 fn attempts(count: u32) -> String {
-    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
+    counted(count, "attempt")
 }
 
-fn rounds(count: u32) -> String {
-    if count == 1 { "1 round".to_owned() } else { format!("{count} rounds") }
+fn counted(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

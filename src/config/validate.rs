@@ -13,6 +13,7 @@ use crate::retry::{Cooldown, Policy};
 use crate::route::{Direct, ProgressMode, Routes, nearest};
 
 mod candidate;
+mod keys;
 mod policy;
 mod provider;
 mod route;
@@ -39,6 +40,7 @@ pub fn runtime(
         used_policies: BTreeSet::new(),
         used_providers: BTreeSet::new(),
         policy: Policy::default(),
+        cooldown: Cooldown::default(),
     };
     validation.run(overrides)
 }
@@ -58,6 +60,8 @@ struct Validation<'a> {
     used_providers: BTreeSet<&'a str>,
     /// The default policy.
     policy: Policy,
+    /// The default cooldown.
+    cooldown: Cooldown,
 }
 
 impl<'a> Validation<'a> {
@@ -67,6 +71,7 @@ impl<'a> Validation<'a> {
         let server = self.server(table, overrides);
         self.default_policy();
         self.global_timeouts();
+        self.cooldown = self.cooldown(Cooldown::default(), self.file.cooldown.as_ref());
         let providers = self.providers();
         let named = self.routes(&providers);
         let direct = if table.direct.as_ref().is_none_or(|direct| *direct.value()) {
@@ -172,7 +177,7 @@ impl<'a> Validation<'a> {
             .map(|template| Direct {
                 template,
                 policy: policy.clone(),
-                cooldown: Cooldown::default(),
+                cooldown: self.cooldown,
                 progress: ProgressMode::default(),
             })
             .collect()

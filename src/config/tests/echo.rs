@@ -41,6 +41,19 @@ b = «{ base_url = "https://b.example.org" }»
 base_url = "https://c.example.org"
 headers = «{ X-Two = "y" }»
 
+[providers.d]
+base_url = "https://d.example.org"
+api_keys = [«"k1"», «{ value = "k2", name = "second" }», { value = «"k3"», name = ‹"third"› }]
+key_order = ‹"in-order"›
+limits = ‹{ requests_per_day = 1 }›
+
+[providers.e]
+base_url = "https://e.example.org"
+api_keys = «["k4"]»
+
+[cooldown]
+rest = ‹"1s"›
+
 [routes.r]
 name = ‹"R"›
 retry = ‹"p"›

@@ -23,7 +23,7 @@ pub(super) fn template(id: usize, known: &Known<'_>, policy: &Policy) -> Candida
         timeouts: known.timeouts,
         headers: http::HeaderMap::new(),
         edits: Edits::default(),
-        prefill: None,
+        prefill: known.prefill,
     }
 }
 
@@ -62,8 +62,13 @@ impl<'a> Validation<'a> {
             self.route_keys(table);
         }
         let (id, model) = found?;
-        let template = template(id, &providers[id], &policy);
-        Some(Candidate { model: model.into(), timeouts, headers, edits, ..template })
+        let known = &providers[id];
+        let template = template(id, known, &policy);
+        let prefill = match table.and_then(|table| table.prefill.as_ref()) {
+            Some(prefill) => prefill.value().then_some(known.prefill_style),
+            None => template.prefill,
+        };
+        Some(Candidate { model: model.into(), timeouts, headers, edits, prefill, ..template })
     }
 
     /// The provider and the model of `provider/model`.

@@ -1,13 +1,13 @@
-//! Policies and limits, inherited key by key.
+//! Policies, limits and rests, inherited key by key.
 
 use std::num::NonZeroU32;
 
 use super::Validation;
-use crate::config::file::{DurationText, PolicyTable, RangeText, TimeoutTable};
+use crate::config::file::{CooldownTable, DurationText, PolicyTable, RangeText, TimeoutTable};
 use crate::config::presets::LOCAL_PATIENCE;
 use crate::config::spanned::{At, TextOr};
 use crate::config::text;
-use crate::retry::{DelayRange, Policy};
+use crate::retry::{Cooldown, DelayRange, Policy, Words};
 use crate::route::Timeouts;
 
 /// The most attempts a schedule may hold; more is a slip of the keyboard.
@@ -120,6 +120,28 @@ impl<'a> Validation<'a> {
         timeouts.idle = self.limit(table.idle.as_ref()).unwrap_or(timeouts.idle);
     }
 
+    /// What a table makes of an inherited cooldown.
+    pub(super) fn cooldown(&mut self, inherited: Cooldown, table: Option<&CooldownTable>) -> Cooldown {
+        let Some(table) = table else { return inherited };
+        let cooldown = Cooldown {
+            enabled: table.enabled.as_ref().map_or(inherited.enabled, |enabled| *enabled.value()),
+            failures: table.failures.as_ref().and_then(number).unwrap_or(inherited.failures),
+            rest: self.limit(table.rest.as_ref()).unwrap_or(inherited.rest),
+            rest_max: self.limit(table.rest_max.as_ref()).unwrap_or(inherited.rest_max),
+        };
+        let written = table.rest_max.as_ref().or(table.rest.as_ref());
+        if let Some(written) = written.filter(|_| cooldown.rest_max < cooldown.rest) {
+            let (rest, rest_max) = (Words(cooldown.rest), Words(cooldown.rest_max));
+            self.findings
+                .fault(
+                    written.span(),
+                    format!("the longest rest, {rest_max}, is shorter than the first, {rest}"),
+                )
+                .hint("write a `rest_max` that is at least as long as `rest`");
+        }
+        cooldown
+    }
+
     /// Warns of attempts that follow each other without a wait.
     fn hot_loop(&mut self, table: &PolicyTable, policy: &Policy) {
         let waits = [
@@ -146,7 +168,8 @@ impl<'a> Validation<'a> {
         }
     }
 
-    fn limit(&mut self, written: Option<&At<DurationText>>) -> Option<std::time::Duration> {
+    /// A duration that is not zero.
+    pub(super) fn limit(&mut self, written: Option<&At<DurationText>>) -> Option<std::time::Duration> {
         let written = written?;
         self.read(written.span(), text::positive_duration(&written.value().0))
     }

@@ -1,19 +1,18 @@
-//! Providers: base URLs, keys, headers.
+//! Providers: base URLs, headers, what they can do.
 
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, REFERER};
 use http::uri::{Parts, PathAndQuery, Uri};
-use secrecy::SecretString;
 
 use super::Validation;
+use super::keys::{Implied, quota};
+use crate::config::Provider;
 use crate::config::fault::list;
 use crate::config::file::ProviderTable;
-use crate::config::presets::{PRESETS, Preset, origin};
+use crate::config::presets::{PRESETS, Preset};
 use crate::config::spanned::At;
-use crate::config::{Key, KeyOrder, Provider};
-use crate::retry::Quota;
-use crate::route::{Timeouts, nearest};
+use crate::route::{Prefill, Timeouts, nearest};
 
 /// What `OpenRouter` is told without a word from the user: an app on this machine.
 const APP_URL: &str = "http://localhost:8420";
@@ -32,16 +31,12 @@ pub(super) struct Known<'a> {
     pub name: &'a str,
     pub shared_name: Arc<str>,
     pub timeouts: Timeouts,
+    /// How its candidates continue an answer unless they say otherwise.
+    pub prefill: Option<Prefill>,
+    /// How a candidate does so that says it can.
+    pub prefill_style: Prefill,
     /// `None` if it has a fault.
     pub provider: Option<Provider>,
-}
-
-/// What decides about a key that is not written down.
-#[derive(Clone, Copy)]
-struct Implied<'p> {
-    preset: Option<&'p Preset>,
-    url: Option<&'p Uri>,
-    headers: &'p HeaderMap,
 }
 
 impl<'a> Validation<'a> {
@@ -62,20 +57,25 @@ impl<'a> Validation<'a> {
         let shared_name: Arc<str> = name.value().as_str().into();
         let base_url = self.base_url(name, table, preset);
         let headers = self.provider_headers(table, preset, base_url.as_ref());
-        let key = self.key(name, table, Implied { preset, url: base_url.as_ref(), headers: &headers });
+        let keys = self.keys(name, table, Implied { preset, url: base_url.as_ref(), headers: &headers });
+        // A hosted API is known by its host, too; what listens on a port of this machine may be anything.
+        let hosted = || base_url.as_ref().and_then(Preset::at).filter(|preset| !preset.is_local());
+        let prefill_style = preset.or_else(hosted).map_or(Prefill::Message, |preset| preset.prefill_style);
         let local = preset.is_some_and(Preset::is_local);
         Known {
             name: name.value(),
             timeouts: self.provider_timeouts(local, table.timeouts.as_ref()),
+            prefill: match &table.prefill {
+                Some(prefill) => prefill.value().then_some(prefill_style),
+                None => preset.and_then(|preset| preset.prefill),
+            },
+            prefill_style,
             provider: base_url.map(|base_url| Provider {
                 name: Arc::clone(&shared_name),
                 base_url,
-                keys: key
-                    .into_iter()
-                    .map(|secret| Key { name: "1".into(), secret, quota: Quota::default() })
-                    .collect(),
-                key_order: KeyOrder::default(),
-                quota: Quota::default(),
+                keys,
+                key_order: table.key_order.as_ref().map(|order| (*order.value()).into()).unwrap_or_default(),
+                quota: quota(table.limits.as_ref()),
                 headers,
             }),
             shared_name,
@@ -141,55 +141,6 @@ impl<'a> Validation<'a> {
             return Some(without_slash(url));
         }
         None
-    }
-
-    fn key(
-        &mut self,
-        name: &At<String>,
-        table: &ProviderTable,
-        implied: Implied<'_>,
-    ) -> Option<SecretString> {
-        let Some(written) = &table.api_key else { return self.implied_key(name, implied) };
-        let key = self.secret(written)?;
-        self.header_value(written.span(), &key, true)?;
-        Some(key.into())
-    }
-
-    /// The key of a known provider, which goes nowhere but to that provider.
-    fn implied_key(&mut self, name: &At<String>, implied: Implied<'_>) -> Option<SecretString> {
-        let Implied { preset, url, headers } = implied;
-        let (preset, url) = (preset?, url?);
-        let variable = preset.key_variable?;
-        let (span, name) = (name.span(), name.value());
-        let authorized = CREDENTIALS.iter().any(|header| headers.contains_key(header));
-        if origin(url) != origin(&Uri::from_static(preset.base_url)) {
-            if !authorized {
-                let message = format!("provider `{name}` has no key: `{variable}` is not sent to `{url}`");
-                let hint =
-                    format!("write `api_key = {{ env = \"{variable}\" }}` if it is meant for that server");
-                self.findings.warning(span, message).hint(hint);
-            }
-            return None;
-        }
-        let key = self.environment.get(variable).map(|key| key.trim()).filter(|key| !key.is_empty());
-        let Some(key) = key else {
-            if !authorized {
-                self.findings
-                    .warning(
-                        span,
-                        format!("provider `{name}` has no key: environment variable `{variable}` is not set"),
-                    )
-                    .hint(format!("export {variable}=…, or write `api_key`"));
-            }
-            return None;
-        };
-        self.secrets.push(key.to_owned());
-        if HeaderValue::from_str(key).is_err() {
-            self.findings
-                .fault(span, format!("environment variable `{variable}` holds characters that no key has"))
-                .hint("it must be a single line without control characters");
-        }
-        Some(key.into())
     }
 
     fn provider_headers(

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::Validation;
 use super::provider::Known;
 use crate::config::estimate::Estimate;
-use crate::config::file::{CandidateTable, OnBreakName, ProgressName, RouteTable};
+use crate::config::file::{CandidateTable, ProgressName, RouteTable};
 use crate::config::spanned::{At, TextOr};
-use crate::retry::Cooldown;
-use crate::route::{Chain, Delivery, Order, Route};
+use crate::retry::Quota;
+use crate::route::{Candidate, Chain, Delivery, Hedge, OnBreak, Order, Route};
 
 impl<'a> Validation<'a> {
     /// Every route, in the order of the file.
@@ -45,6 +45,10 @@ impl<'a> Validation<'a> {
             let message = format!("route `{}` has no candidates", name.value().escape_debug());
             self.findings.fault(span, message).hint("write whom to ask: `chain = [\"provider/model\"]`");
         }
+        let hedge = self.limit(table.hedge_after.as_ref()).map(|after| Hedge {
+            after,
+            spends_quota: table.hedge_quota.as_ref().is_some_and(|quota| *quota.value()),
+        });
         let complete = candidates.len() == entries.len();
         let route = Route {
             name: name.value().as_str().into(),
@@ -54,13 +58,15 @@ impl<'a> Validation<'a> {
             order: table.order.as_ref().map(|order| (*order.value()).into()).unwrap_or_default(),
             policy,
             on_break: table.on_break.as_ref().map(|on_break| (*on_break.value()).into()).unwrap_or_default(),
-            delivery: Delivery::default(),
-            hedge: None,
-            cooldown: Cooldown::default(),
+            delivery: table.delivery.as_ref().map(|delivery| (*delivery.value()).into()).unwrap_or_default(),
+            hedge,
+            cooldown: self.cooldown(self.cooldown, table.cooldown.as_ref()),
             progress: table.progress.as_ref().map(|progress| (*progress.value()).into()).unwrap_or_default(),
         };
         self.not_yet(table);
+        self.continues_nothing(&route, table);
         if complete {
+            self.hedges_nothing(&route, table, providers);
             self.duplicates(&route, entries);
             self.never_run(&route, entries);
         }
@@ -72,13 +78,6 @@ impl<'a> Validation<'a> {
 
     /// Values that are accepted and do not do all they say.
     fn not_yet(&mut self, table: &RouteTable) {
-        if let Some(on_break) =
-            table.on_break.as_ref().filter(|on_break| *on_break.value() == OnBreakName::Resume)
-        {
-            self.findings
-                .warning(on_break.span(), "`resume` acts as `error` in this version")
-                .hint("a stream that breaks ends cleanly with an error event");
-        }
         let shown = |name: &ProgressName| matches!(name, ProgressName::OpenWebui | ProgressName::Reasoning);
         if let Some(progress) = table.progress.as_ref().filter(|progress| shown(progress.value())) {
             self.findings
@@ -86,10 +85,64 @@ impl<'a> Validation<'a> {
         }
     }
 
+    /// Keys about broken streams where no stream is resumed.
+    fn continues_nothing(&mut self, route: &Route, table: &RouteTable) {
+        let verified = route.delivery == Delivery::Verified;
+        if route.on_break == OnBreak::Resume {
+            if let Some(on_break) = table.on_break.as_ref().filter(|_| verified) {
+                self.findings
+                    .warning(on_break.span(), "`resume` has no effect: a verified answer does not break")
+                    .hint("leave out `on_break` or `delivery`");
+            }
+            return;
+        }
+        for entry in table.chain.iter().flat_map(At::value) {
+            let TextOr::Other(candidate) = entry.value() else { continue };
+            if let Some(prefill) = candidate.prefill.as_ref().filter(|prefill| *prefill.value()) {
+                self.findings
+                    .warning(prefill.span(), "`prefill` has no effect on a route that does not resume")
+                    .hint("write `on_break = \"resume\"` into the route");
+            }
+        }
+    }
+
+    /// Keys about hedging where no second candidate can start.
+    fn hedges_nothing(&mut self, route: &Route, table: &RouteTable, providers: &[Known<'a>]) {
+        let Some(hedge_after) = &table.hedge_after else {
+            if let Some(hedge_quota) = &table.hedge_quota {
+                self.findings
+                    .warning(hedge_quota.span(), "`hedge_quota` has no effect without `hedge_after`")
+                    .hint("say when the next candidate starts too: `hedge_after = \"3s\"`");
+            }
+            return;
+        };
+        let others = &route.chain.candidates()[1..];
+        let limited = |candidate: &Candidate| {
+            let provider = providers[candidate.provider.0].provider.as_ref();
+            provider.is_some_and(|provider| {
+                let limited = |quota: Quota| quota != Quota::default();
+                let keys = &provider.keys;
+                limited(provider.quota) || (!keys.is_empty() && keys.iter().all(|key| limited(key.quota)))
+            })
+        };
+        if others.is_empty() {
+            self.findings
+                .warning(hedge_after.span(), "`hedge_after` has no effect on a chain of one candidate")
+                .hint("add a candidate that can start in the meantime");
+        } else if route.hedge.is_some_and(|hedge| !hedge.spends_quota) && others.iter().all(limited) {
+            self.findings
+                .warning(
+                    hedge_after.span(),
+                    "`hedge_after` has no effect: every candidate after the first has `limits`",
+                )
+                .hint("write `hedge_quota = true` if it may spend them");
+        }
+    }
+
     fn duplicates(&mut self, route: &Route, entries: &[At<TextOr<CandidateTable>>]) {
         let candidates = route.chain.candidates();
         for (index, candidate) in candidates.iter().enumerate() {
-            let same = |other: &&crate::route::Candidate| {
+            let same = |other: &&Candidate| {
                 other.provider == candidate.provider
                     && other.model == candidate.model
                     && other.edits.is_empty()

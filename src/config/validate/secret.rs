@@ -26,30 +26,33 @@ pub const RESERVED: [HeaderName; 9] = [
     header::ACCEPT_ENCODING,
 ];
 
+/// Where a secret stands.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'p> {
+    /// Right here.
+    Text(&'p str),
+    /// In the environment variable of that name.
+    Variable(&'p At<String>),
+    /// In the file at that path.
+    File(&'p At<String>),
+}
+
 impl Validation<'_> {
     /// The value of a secret; its text is masked from now on.
     pub(super) fn secret(&mut self, secret: &At<TextOr<SecretTable>>) -> Option<String> {
-        let value = self.look_up(secret)?;
-        if value.is_empty() {
-            self.findings
-                .fault(secret.span(), "this secret is empty")
-                .hint("leave the key out if there is none");
-            return None;
-        }
-        // Providers repeat a key without the `Bearer` before it, too.
-        self.secrets.extend(value.rsplit_once(' ').map(|(_, key)| key.to_owned()));
-        self.secrets.push(value.clone());
-        Some(value)
+        let place = self.place(secret)?;
+        self.secret_at(&secret.span(), place)
     }
 
-    fn look_up(&mut self, secret: &At<TextOr<SecretTable>>) -> Option<String> {
+    /// The place that a secret names.
+    pub(super) fn place<'p>(&mut self, secret: &'p At<TextOr<SecretTable>>) -> Option<Place<'p>> {
         let table = match secret.value() {
-            TextOr::Text(text) => return Some(text.trim().to_owned()),
+            TextOr::Text(text) => return Some(Place::Text(text)),
             TextOr::Other(table) => table,
         };
         match (&table.env, &table.file) {
-            (Some(name), None) => self.read_variable(name),
-            (None, Some(path)) => self.read_secret_file(path),
+            (Some(name), None) => Some(Place::Variable(name)),
+            (None, Some(path)) => Some(Place::File(path)),
             _ => {
                 self.findings
                     .fault(secret.span(), "this secret names no single place")
@@ -59,9 +62,34 @@ impl Validation<'_> {
         }
     }
 
+    /// The secret that stands at `place` and is written at `span`; its text is masked from now on.
+    pub(super) fn secret_at(&mut self, span: &Span, place: Place<'_>) -> Option<String> {
+        let value = match place {
+            Place::Text(text) => text.trim().to_owned(),
+            Place::Variable(name) => self.read_variable(name)?,
+            Place::File(path) => self.read_secret_file(path)?,
+        };
+        if value.is_empty() {
+            self.findings
+                .fault(span.clone(), "this secret is empty")
+                .hint("leave the key out if there is none");
+            return None;
+        }
+        // Providers repeat a key without the `Bearer` before it, too.
+        self.secrets.extend(value.rsplit_once(' ').map(|(_, key)| key.to_owned()));
+        self.secrets.push(value.clone());
+        Some(value)
+    }
+
+    /// The value of an environment variable, if there is anything in it.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let value = self.environment.get(name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
     fn read_variable(&mut self, name: &At<String>) -> Option<String> {
-        let value = self.environment.get(name.value()).map(|value| value.trim().to_owned());
-        if value.as_ref().is_none_or(String::is_empty) {
+        let value = self.variable(name.value());
+        if value.is_none() {
             if !may_name_a_variable(name.value()) {
                 self.findings.hide_text(&name.span());
                 self.findings
@@ -155,7 +183,7 @@ impl Validation<'_> {
 }
 
 /// Whether a variable may be called `name`; a key in its place may not.
-fn may_name_a_variable(name: &str) -> bool {
+pub(super) fn may_name_a_variable(name: &str) -> bool {
     let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
     let formed = name.chars().all(is_part) && name.starts_with(|char: char| !char.is_ascii_digit());
     let lower = name.contains(|char: char| char.is_ascii_lowercase());

@@ -70,7 +70,7 @@ fn schema_is_json_that_names_the_sections() {
 
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
-    for section in ["server", "retry", "timeouts", "providers", "policies", "routes"] {
+    for section in ["server", "retry", "timeouts", "cooldown", "providers", "policies", "routes"] {
         assert!(schema["properties"][section].is_object(), "{section}");
     }
 }
