@@ -2,7 +2,7 @@
 //!
 //! A class is recognised by the range of its status or by what the body says, never by a list of
 //! codes out of the 5xx; no header is a precondition. The words and wordings of the vendors stand in
-//! `words`.
+//! `words`; `limit` reads which limit a refusal met, what that covers and how long it lasts.
 //!
 //! The table knows one candidate at a time. That `next` with a single live candidate means a retry
 //! is the schedule's business, for only the schedule knows who is left.
@@ -13,9 +13,10 @@ use std::time::SystemTime;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 
-use super::{Class, Covers, Fault, Phase, Ruling, Verdict, retry_after};
+use super::{Class, Fault, Phase, Ruling, Verdict};
 use crate::openai::error::{ProviderError, one_line};
 
+mod limit;
 mod words;
 
 /// The failure table: every class and what follows from it unless a policy says otherwise.
@@ -77,13 +78,14 @@ pub fn response(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Syste
         Class::Unexpected => unexpected(status, headers),
         _ => error.reason().unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").into()),
     };
+    let (covers, retry_after) = limit::read(class, Some(status.as_u16()), headers, &error, now);
     Fault {
         class,
         phase: Phase::FirstByte,
         status: Some(status.as_u16()),
         reason: sentence(&reason),
-        retry_after: retry_after::from_response(headers, &error, now),
-        covers: Covers::Candidate,
+        retry_after,
+        covers,
     }
 }
 
@@ -98,13 +100,14 @@ pub fn error_body(headers: &HeaderMap, body: &[u8], phase: Phase, now: SystemTim
         Some(status) => by_status(status, &error),
         None => by_words(&error),
     };
+    let (covers, retry_after) = limit::read(class, error.status, headers, &error, now);
     Fault {
         class,
         phase,
         status: error.status,
         reason: sentence(&error.reason().unwrap_or_else(|| "an error without a message".into())),
-        retry_after: retry_after::from_response(headers, &error, now),
-        covers: Covers::Candidate,
+        retry_after,
+        covers,
     }
 }
 

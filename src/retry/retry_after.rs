@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::openai::error::ProviderError;
 
+mod wording;
+
 /// Wishes beyond a year are mistakes.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
@@ -16,12 +18,18 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// without them, and only where the matching `remaining` is 0. Of two explicit wishes the longer one
 /// counts: both are floors. A wish for no wait, or for a moment that has passed, is no wish.
 pub fn from_response(headers: &HeaderMap, error: &ProviderError, now: SystemTime) -> Option<Duration> {
-    let body = error.retry_delay.filter(|wait| *wait <= LONGEST).max(explicit(&error.headers, now));
+    let delay = error.retry_delay.or_else(|| wording::wait(&error.text)).filter(|wait| *wait <= LONGEST);
     explicit(headers, now)
-        .max(body)
+        .max(explicit(&error.headers, now))
+        .max(delay)
         .or_else(|| reset(headers, now))
         .or_else(|| reset(&error.headers, now))
         .filter(|wait| !wait.is_zero())
+}
+
+/// The wait until the limits that are used up are filled again, whatever else the response asks for.
+pub fn until_reset(headers: &HeaderMap, error: &ProviderError, now: SystemTime) -> Option<Duration> {
+    reset(headers, now).max(reset(&error.headers, now)).filter(|wait| !wait.is_zero())
 }
 
 fn explicit(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {

@@ -38,8 +38,10 @@ pub struct ProviderError {
     pub provider: Option<String>,
     /// The outermost numeric code that can be an HTTP status, 400 to 599.
     pub status: Option<u16>,
-    /// Google's `retryDelay`.
+    /// Google's `retryDelay`, `OpenRouter`'s `retry_after_seconds`.
     pub retry_delay: Option<Duration>,
+    /// The `quotaId` of every quota that Google calls exceeded, outermost first.
+    pub quotas: Vec<String>,
     /// The headers that OpenRouter hands on inside the body.
     pub headers: HeaderMap,
     /// Every code, type, status and reason that is a word, outermost first.
@@ -119,8 +121,13 @@ impl Reader {
     fn object(&mut self, object: &Map<String, Value>, depth: u8) {
         self.codes(object);
         self.place(object);
-        if let Some(delay) = object.get("retryDelay").and_then(retry_delay) {
+        let seconds = |value: &Value| Duration::try_from_secs_f64(value.as_f64()?).ok();
+        let delay = object.get("retryDelay").and_then(retry_delay);
+        if let Some(delay) = delay.or_else(|| object.get("retry_after_seconds").and_then(seconds)) {
             self.error.retry_delay.get_or_insert(delay);
+        }
+        if let Some(violations) = object.get("violations").and_then(Value::as_array) {
+            self.quotas(violations);
         }
         if let Some(headers) = object.get("headers").and_then(Value::as_object) {
             self.headers(headers);
@@ -156,7 +163,7 @@ impl Reader {
     }
 
     fn codes(&mut self, object: &Map<String, Value>) {
-        for key in ["code", "type", "status", "status_code", "reason"] {
+        for key in ["code", "type", "status", "status_code", "reason", "limit_source"] {
             let text = match object.get(key) {
                 Some(Value::String(text)) => one_line(text, 80),
                 Some(Value::Number(number)) => number.to_string(),
@@ -171,6 +178,16 @@ impl Reader {
                 "code" if !text.is_empty() => _ = self.error.code.get_or_insert(text),
                 "type" if !text.is_empty() && text != "error" => _ = self.error.kind.get_or_insert(text),
                 _ => {}
+            }
+        }
+    }
+
+    fn quotas(&mut self, violations: &[Value]) {
+        for id in
+            violations.iter().take(COUNT_LIMIT).filter_map(|violation| violation.get("quotaId")?.as_str())
+        {
+            if self.error.quotas.len() < COUNT_LIMIT {
+                self.error.quotas.push(one_line(id, 120));
             }
         }
     }

@@ -91,11 +91,12 @@ fn by_wording(table: &[(Class, &[&str])], error: &ProviderError) -> Option<Class
 }
 
 /// `Rate-Limit_exceeded` and `rateLimitExceeded` are the same word.
-fn bare(word: &str) -> String {
+pub(super) fn bare(word: &str) -> String {
     word.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn occurs(wording: &str, text: &str) -> bool {
+/// Whether `text` has `wording` in it.
+pub(super) fn occurs(wording: &str, text: &str) -> bool {
     let Some((start, end)) = wording.split_once('*') else {
         return text.contains(wording);
     };
