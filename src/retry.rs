@@ -8,14 +8,19 @@ use std::time::Duration;
 
 pub mod breaker;
 pub mod classify;
+pub mod deciding;
 pub mod fault;
+pub mod patience;
+pub mod play;
 pub mod quota;
 pub mod retry_after;
 pub mod schedule;
 mod words;
 
 pub use breaker::Cooldown;
+pub use deciding::Deciding;
 pub use fault::{Class, Covers, Fault, Phase};
+pub use patience::Growth;
 pub use quota::Quota;
 pub use words::Words;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::retry::schedule::{Schedule, Step};
+use crate::retry::play::{Ending, play};
+use crate::retry::schedule::Schedule;
 use crate::retry::{DelayRange, Verdict};
 use crate::route::{Candidate, Order, Route};
 
@@ -73,15 +74,11 @@ impl Estimate {
         wait: fn(&DelayRange) -> Duration,
         verdict: impl Fn(usize) -> Verdict,
     ) -> Self {
-        let mut schedule = Schedule::new(route);
-        let mut time = Duration::ZERO;
         let mut made = vec![0; route.chain.candidates().len()];
-        let mut step = schedule.first();
-        while let Step::Send(send) = step {
-            time += send.wait;
-            made[send.candidate] += 1;
-            step = schedule.after(verdict(send.candidate), time, &mut |range| wait(&range));
-        }
+        let (time, _) = play(Schedule::new(route), &mut |range| wait(&range), &mut |played| {
+            made[played.send.candidate] += 1;
+            Ending { took: Duration::ZERO, verdict: Some(verdict(played.send.candidate)) }
+        });
         let sent: u32 = made.iter().sum();
         let capped = route.policy.max_attempts.is_some_and(|most| most.get() == sent);
         Self { time, made, capped }

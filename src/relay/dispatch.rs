@@ -6,12 +6,12 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use super::answer::Answer;
-use super::limits::{Growth, Until};
+use super::limits::Until;
 use super::observer::Observer;
 use super::{Failure, Outcome, Relay, Request, attempt};
 use crate::retry::classify;
-use crate::retry::schedule::{Schedule, Send, Step, Stop, StopReason};
-use crate::retry::{Class, DelayRange, Fault, Verdict, Words};
+use crate::retry::schedule::{Schedule, Send, Step, Stop};
+use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Words};
 use crate::route::Candidate;
 use crate::upstream::Upstream;
 
@@ -63,7 +63,10 @@ async fn drive<U: Upstream>(
     loop {
         let send = match step {
             Step::Send(send) => send,
-            Step::Stop(stop) => return Err(End::Stopped(stop, deciding.fault())),
+            Step::Stop(stop) => {
+                let fault = deciding.fault().expect("a schedule stops after a failed attempt only");
+                return Err(End::Stopped(stop, fault));
+            }
         };
         wait(relay, &send, schedule.of(), observer).await?;
         let candidate = &candidates[send.candidate];
@@ -101,33 +104,6 @@ async fn wait<U>(relay: &Relay<U>, send: &Send, of: u32, observer: &mut Observer
     }
 }
 
-/// Finds the fault that names the outcome: the last one that could be retried, else the first
-/// permanent one. Each stands with the position of its candidate.
-#[derive(Default)]
-struct Deciding {
-    retryable: Option<(usize, Fault)>,
-    permanent: Option<(usize, Fault)>,
-}
-
-impl Deciding {
-    fn note(&mut self, candidate: usize, fault: Fault, verdict: Verdict) {
-        match verdict {
-            Verdict::Retry { .. } | Verdict::Next { .. } => self.retryable = Some((candidate, fault)),
-            Verdict::Drop => {
-                self.permanent.get_or_insert((candidate, fault));
-            }
-            Verdict::Reject => {
-                self.retryable = None;
-                self.permanent = Some((candidate, fault));
-            }
-        }
-    }
-
-    fn fault(self) -> (usize, Fault) {
-        self.retryable.or(self.permanent).expect("a schedule stops after a failed attempt only")
-    }
-}
-
 impl End {
     fn failure(self, request: &Request, observer: &mut Observer) -> Failure {
         let route = &request.route.name;
@@ -152,18 +128,7 @@ impl End {
                 };
             }
         };
-        // Where a candidate could still answer, the schedule knows when; a wish of one that is out of
-        // the race is only worth passing on if nobody else is left.
-        let retry_after = match stop.reason {
-            StopReason::Rejected | StopReason::NoCandidateLeft => fault.retry_after,
-            StopReason::AttemptsExhausted | StopReason::Deadline => stop.retry_after,
-        };
-        let why = match stop.reason {
-            StopReason::Rejected => "the request was refused",
-            StopReason::NoCandidateLeft => "no model of the route can answer it",
-            StopReason::AttemptsExhausted => "the schedule is used up",
-            StopReason::Deadline => "the next attempt would pass the deadline",
-        };
+        let retry_after = stop.wish(&fault);
         let Candidate { provider_name, model, .. } = &request.route.chain.candidates()[candidate];
         let hint = match retry_after {
             Some(after) => format!("; try again in {}", Words::about(after)),
@@ -172,8 +137,9 @@ impl End {
         Failure {
             outcome: Outcome::Failed(fault.class),
             message: format!(
-                "`{route}` got no answer after {attempts} in {} ({why}), `{provider_name}/{model}`: {fault}{hint}",
+                "`{route}` got no answer after {attempts} in {} ({}), `{provider_name}/{model}`: {fault}{hint}",
                 Words::about(observer.elapsed()),
+                stop.reason,
             ),
             retry_after,
             provider_status: fault.status,

@@ -1,46 +1,23 @@
-//! The limits of an attempt, and how they grow.
+//! The limits of an attempt, and those who keep them.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::retry::{Class, Fault, Phase, Words};
+use crate::retry::patience::{late, out_of_time};
+use crate::retry::{Fault, Growth, Phase};
 use crate::route::Timeouts;
 use crate::upstream::Connected;
 
-/// A limit that passes again and again stops growing here: 60 s become a little over 17 h.
-const MOST_DOUBLINGS: u32 = 10;
-
-/// How often each limit of a candidate has been doubled.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Growth {
-    connect: u32,
-    first_byte: u32,
-    first_token: u32,
-}
-
 impl Growth {
-    /// Doubles the limit that `fault` met, for the next attempt.
-    pub(super) fn after(&mut self, fault: &Fault) {
-        if fault.class != Class::Timeout {
-            return;
-        }
-        let doublings = match fault.phase {
-            Phase::Connect => &mut self.connect,
-            Phase::FirstByte => &mut self.first_byte,
-            Phase::FirstToken | Phase::Stream => &mut self.first_token,
-        };
-        *doublings = (*doublings + 1).min(MOST_DOUBLINGS);
-    }
-
     /// The limits of the next attempt, which must have opened by `until`.
     pub(super) fn limits(&self, timeouts: &Timeouts, stream: bool, until: Until) -> Limits {
-        let grown = |limit: Duration, doublings: u32| limit.saturating_mul(1u32 << doublings);
+        let timeouts = self.of(timeouts);
         Limits {
-            connect: grown(timeouts.connect, self.connect),
-            first_byte: grown(timeouts.first_byte(stream), self.first_byte),
-            first_token: grown(timeouts.first_token, self.first_token),
+            connect: timeouts.connect,
+            first_byte: timeouts.first_byte(stream),
+            first_token: timeouts.first_token,
             idle: timeouts.idle,
             until,
         }
@@ -81,14 +58,11 @@ impl Limits {
             match tokio::time::timeout_at(end, &mut sending).await {
                 Ok(result) => return result,
                 Err(_) if end == self.until.time => {
-                    let (phase, missing) = match connected.at() {
-                        Some(_) => (Phase::FirstByte, "no response head"),
-                        None => (Phase::Connect, "no connection"),
-                    };
-                    return Err(self.out_of_time(phase, missing, began));
+                    let phase = connected.at().map_or(Phase::Connect, |_| Phase::FirstByte);
+                    return Err(out_of_time(phase, began.elapsed(), self.until.is_share));
                 }
                 Err(_) if from.is_some() && connected.at() == from => {
-                    return Err(late(Phase::FirstByte, "no response head", self.first_byte));
+                    return Err(late(Phase::FirstByte, self.first_byte));
                 }
                 // It was connecting when the clock was set, or is again.
                 Err(_) => {}
@@ -105,24 +79,14 @@ impl Limits {
         let end = self.clip(began, self.first_token);
         match tokio::time::timeout_at(end, reading).await {
             Ok(result) => result,
-            Err(_) if end == self.until.time => Err(self.out_of_time(Phase::FirstToken, "no payload", began)),
-            Err(_) => Err(late(Phase::FirstToken, "no payload", self.first_token)),
+            Err(_) if end == self.until.time => {
+                Err(out_of_time(Phase::FirstToken, began.elapsed(), self.until.is_share))
+            }
+            Err(_) => Err(late(Phase::FirstToken, self.first_token)),
         }
     }
 
     fn clip(&self, from: Instant, limit: Duration) -> Instant {
         from.checked_add(limit).map_or(self.until.time, |end| end.min(self.until.time))
     }
-
-    fn out_of_time(&self, phase: Phase, missing: &str, began: Instant) -> Fault {
-        let waited = Words::about(began.elapsed());
-        let whose = if self.until.is_share { "its share of the deadline" } else { "the deadline" };
-        let reason = format!("{missing} within {waited}, all that {whose} left (deadline)");
-        Fault::new(Class::Timeout, phase, reason)
-    }
-}
-
-fn late(phase: Phase, missing: &str, limit: Duration) -> Fault {
-    let reason = format!("{missing} within {} ({})", Words(limit), phase.as_str());
-    Fault::new(Class::Timeout, phase, reason)
 }

@@ -15,7 +15,8 @@ use tokio::net::{TcpStream, lookup_host};
 use super::connection::Connection;
 use super::tls::Tls;
 use super::wire::Stream;
-use crate::retry::{Class, Fault, Phase, Words};
+use crate::retry::patience::late;
+use crate::retry::{Class, Fault, Phase};
 
 /// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -93,10 +94,7 @@ pub(super) async fn within<T>(
     limit: Duration,
     connecting: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
-        let reason = format!("no connection within {} (connect)", Words(limit));
-        Err(Fault::new(Class::Timeout, Phase::Connect, reason))
-    })
+    tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| Err(late(Phase::Connect, limit)))
 }
 
 /// Tries `addresses` in turn; one that stays silent gets company, one that fails a successor.
