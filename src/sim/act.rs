@@ -128,6 +128,12 @@ impl Act {
         Self::says(Answer { text: Some(text.into()), ..Answer::default() })
     }
 
+    /// As [`Self::answer`], but a request that ends with the beginning of `text` as the assistant's own
+    /// message is answered with the rest of it.
+    pub fn completes(text: impl Into<String>) -> Self {
+        Self::says(Answer { text: Some(text.into()), continues: true, ..Answer::default() })
+    }
+
     /// Answers with `count` short words.
     pub fn tokens(count: usize) -> Self {
         Self::answer((0..count).map(|n| format!("token{n}")).collect::<Vec<_>>().join(" "))
@@ -140,7 +146,7 @@ impl Act {
 
     /// Answers with `thought`, then with `text`.
     pub fn reasoning(thought: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::says(Answer { text: Some(text.into()), reasoning: thought.into(), tool_call: None })
+        Self::says(Answer { text: Some(text.into()), reasoning: thought.into(), ..Answer::default() })
     }
 
     /// Answers with a call of the function `name`; `arguments` is its JSON.

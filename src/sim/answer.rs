@@ -18,6 +18,8 @@ pub(super) struct Answer {
     pub(super) reasoning: String,
     /// The name of a function and its arguments.
     pub(super) tool_call: Option<(String, String)>,
+    /// Whether it goes on with what the request has already put into the assistant's mouth.
+    pub(super) continues: bool,
 }
 
 /// How much of the end of a stream is said.
@@ -34,7 +36,12 @@ impl Answer {
     }
 
     fn text(&self, request: &Request) -> String {
-        self.text.clone().unwrap_or_else(|| request.model())
+        let text = self.text.clone().unwrap_or_else(|| request.model());
+        let said = request.prefill().filter(|_| self.continues);
+        match said.and_then(|said| text.strip_prefix(&said).map(str::to_owned)) {
+            Some(rest) => rest,
+            None => text,
+        }
     }
 
     fn usage(&self, text: &str) -> Value {

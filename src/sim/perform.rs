@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::act::Opening;
+use super::script::Cue;
 use super::socket::{Gone, Socket};
 use super::{Act, Ended, Finish, Framing, Request, Shared};
 
@@ -45,10 +46,14 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn meet(socket: &mut Socket, shared: &Shared, request: &Request) -> Result<After, Gone> {
-    let act = shared.script.next(request);
-    let index = shared.log.arrived(request, act.is_some());
-    let act = act.unwrap_or_else(|| Act::status(599).error("The script has no act for this call", 599));
-    let after = play(socket, &act, request).await;
+    let cue = shared.script.next(request);
+    let index = shared.log.arrived(request, cue.is_some());
+    let cue = cue.unwrap_or_else(|| {
+        let act = Act::status(599).error("The script has no act for this call", 599);
+        Cue { act, places: Vec::new() }
+    });
+    let after = play(socket, &cue.act, request).await;
+    drop(cue.places);
     shared.log.ended(index, if after.is_ok() { Ended::Played } else { Ended::ClientLeft });
     after
 }

@@ -47,6 +47,25 @@ impl Request {
         self.json()["model"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The messages of the conversation, or nothing.
+    pub fn messages(&self) -> Vec<Value> {
+        match self.json()["messages"].take() {
+            Value::Array(messages) => messages,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The text that the assistant is asked to go on with: that of the last message, if it is its own.
+    pub fn prefill(&self) -> Option<String> {
+        let last = self.messages().pop().filter(|message| message["role"] == "assistant")?;
+        last["content"].as_str().map(str::to_owned)
+    }
+
+    /// The key it was sent with as a bearer token, or nothing.
+    pub fn key(&self) -> &str {
+        self.header("authorization").strip_prefix("Bearer ").unwrap_or_default()
+    }
+
     /// A header as text, or nothing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

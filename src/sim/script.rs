@@ -6,6 +6,11 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::act::{Act, Finish};
 use super::{Request, answer};
@@ -21,7 +26,17 @@ pub struct Script {
 enum Source {
     Sequence { acts: Vec<Act>, played: AtomicUsize, repeat_last: bool },
     By(Box<dyn Fn(&Request) -> Act + Send + Sync>),
-    ByModel(Vec<(String, Script)>),
+    ByName { name: fn(&Request) -> String, scripts: Vec<(String, Script)> },
+    Until { began: OnceLock<Instant>, time: Duration, scripts: Box<[Script; 2]> },
+    AtOnce { places: Arc<Semaphore>, scripts: Box<[Script; 2]> },
+}
+
+/// What meets a request.
+#[derive(Debug)]
+pub(super) struct Cue {
+    pub(super) act: Act,
+    /// The places it takes up for as long as it is played.
+    pub(super) places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Script {
@@ -53,8 +68,41 @@ impl Script {
 
     /// A script for each model; a request for another model is unexpected.
     pub fn by_model<N: Into<String>, S: Into<Script>>(scripts: impl IntoIterator<Item = (N, S)>) -> Self {
+        Self::by_name(Request::model, scripts)
+    }
+
+    /// A script for each key; a request with another key, or none, is unexpected.
+    pub fn per_key<N: Into<String>, S: Into<Script>>(scripts: impl IntoIterator<Item = (N, S)>) -> Self {
+        Self::by_name(|request| request.key().to_owned(), scripts)
+    }
+
+    fn by_name<N: Into<String>, S: Into<Script>>(
+        name: fn(&Request) -> String,
+        scripts: impl IntoIterator<Item = (N, S)>,
+    ) -> Self {
         let scripts = scripts.into_iter().map(|(name, script)| (name.into(), script.into()));
-        Self::new(Source::ByModel(scripts.collect()))
+        Self::new(Source::ByName { name, scripts: scripts.collect() })
+    }
+
+    /// One script until so much time has passed since the first request, and then another.
+    pub fn until(time: Duration, before: impl Into<Script>, then: impl Into<Script>) -> Self {
+        let scripts = Box::new([before.into(), then.into()]);
+        Self::new(Source::Until { began: OnceLock::new(), time, scripts })
+    }
+
+    /// One script for as many requests at a time as there are `places`, and another for those beyond.
+    pub fn at_once(places: usize, within: impl Into<Script>, beyond: impl Into<Script>) -> Self {
+        let scripts = Box::new([within.into(), beyond.into()]);
+        Self::new(Source::AtOnce { places: Arc::new(Semaphore::new(places)), scripts })
+    }
+
+    /// Meets every request with `act`, except that one to go on with the assistant's own message is
+    /// refused with 400.
+    pub fn without_prefill(act: Act) -> Self {
+        Self::by(move |request| match request.prefill() {
+            Some(_) => Act::status(400).error("assistant prefill is not supported", "invalid_request_error"),
+            None => act.clone(),
+        })
     }
 
     /// Lists these models at `/models`.
@@ -72,19 +120,31 @@ impl Script {
         &self.catalogue
     }
 
-    /// The act that meets `request`, or nothing if it was not expected.
-    pub(super) fn next(&self, request: &Request) -> Option<Act> {
-        match &self.source {
+    /// What meets `request`, or nothing if it was not expected.
+    pub(super) fn next(&self, request: &Request) -> Option<Cue> {
+        let act = match &self.source {
             Source::Sequence { acts, played, repeat_last } => {
                 let index = played.fetch_add(1, Ordering::Relaxed);
-                acts.get(index).or_else(|| acts.last().filter(|_| *repeat_last)).cloned()
+                acts.get(index).or_else(|| acts.last().filter(|_| *repeat_last)).cloned()?
             }
-            Source::By(choose) => Some(choose(request)),
-            Source::ByModel(scripts) => {
-                let model = request.model();
-                scripts.iter().find(|(name, _)| *name == model)?.1.next(request)
+            Source::By(choose) => choose(request),
+            Source::ByName { name, scripts } => {
+                let name = name(request);
+                return scripts.iter().find(|(known, _)| *known == name)?.1.next(request);
             }
-        }
+            Source::Until { began, time, scripts } => {
+                let over = began.get_or_init(Instant::now).elapsed() >= *time;
+                return scripts[usize::from(over)].next(request);
+            }
+            Source::AtOnce { places, scripts } => {
+                let [within, beyond] = &**scripts;
+                let Ok(place) = Arc::clone(places).try_acquire_owned() else { return beyond.next(request) };
+                let mut cue = within.next(request)?;
+                cue.places.push(place);
+                return Some(cue);
+            }
+        };
+        Some(Cue { act, places: Vec::new() })
     }
 
     /// How many acts of sequences have not been played.
@@ -94,7 +154,10 @@ impl Script {
                 acts.len().saturating_sub(played.load(Ordering::Relaxed))
             }
             Source::By(_) => 0,
-            Source::ByModel(scripts) => scripts.iter().map(|(_, script)| script.leftover()).sum(),
+            Source::ByName { scripts, .. } => scripts.iter().map(|(_, script)| script.leftover()).sum(),
+            Source::Until { scripts, .. } | Source::AtOnce { scripts, .. } => {
+                scripts.iter().map(Self::leftover).sum()
+            }
         }
     }
 }
@@ -112,7 +175,12 @@ impl fmt::Debug for Source {
                 write!(f, "Sequence({} of {})", played.load(Ordering::Relaxed), acts.len())
             }
             Self::By(_) => f.write_str("By"),
-            Self::ByModel(scripts) => f.debug_list().entries(scripts.iter().map(|(name, _)| name)).finish(),
+            // A name may be a key.
+            Self::ByName { scripts, .. } => write!(f, "ByName({})", scripts.len()),
+            Self::Until { time, scripts, .. } => write!(f, "Until({time:?}, {scripts:?})"),
+            Self::AtOnce { places, scripts } => {
+                write!(f, "AtOnce({} free, {scripts:?})", places.available_permits())
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::*;
 
 mod connections;
+mod scripts;
 
 const SOON: Duration = Duration::from_secs(5);
 const WHOLE: &str = r#"{"model":"m"}"#;
