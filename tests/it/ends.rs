@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::events::{DONE, HELLO, ROLE, STOP, USAGE, error_after};
 use crate::support::{Answer, Call, End, Log, Peer, Proxy, proxy, route, soon};
 
-mod events;
+pub mod events;
 
 /// Backstop before a provider that follows a script, and a second one that nobody should ask.
 struct Stage {
@@ -118,19 +118,26 @@ async fn after_a_finish_reason_two_seconds_of_silence_are_the_end() {
     stage.check();
 }
 
-#[tokio::test]
-async fn a_break_is_an_error_event_and_a_clean_end() {
+/// Every way in which a stream of [`ROLE`] and [`HELLO`] breaks off, with the code and the reason in the
+/// error event, under a limit of 300 ms for silence.
+pub fn breaks() -> Vec<(Act, &'static str, &'static str)> {
     let begun = || Act::events([ROLE, HELLO]);
-    for (act, code, reason) in [
-        (begun(), "stream_broken", "the stream ended without a finish reason"),
-        (begun().framing(Framing::UntilClose), "stream_broken", "the stream ended without a finish reason"),
+    let unfinished = "the stream ended without a finish reason";
+    vec![
+        (begun(), "stream_broken", unfinished),
+        (begun().framing(Framing::UntilClose), "stream_broken", unfinished),
         (begun().then(Finish::Eof), "stream_broken", "the answer was cut before its end"),
         (begun().then(Finish::Reset), "stream_broken", "connection reset in the middle of the answer"),
         (begun().then(Finish::BrokenChunking), "stream_broken", "the answer's chunks are broken"),
         (begun().framing(Framing::LongLength(10)), "stream_broken", "the answer was cut after"),
         (begun().encode(Encoding::Gzip).then(Finish::Eof), "stream_broken", "the answer was cut"),
         (begun().then(Finish::Stall), "stream_idle", "no byte within 300ms (idle)"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn a_break_is_an_error_event_and_a_clean_end() {
+    for (act, code, reason) in breaks() {
         let log = Log::begin();
         let stage = Stage::new(act.clone(), "timeouts = { idle = \"300ms\" }").await;
 

@@ -4,6 +4,9 @@
 //! provider `other`, which is always overloaded, then alone. Each candidate has two attempts, so
 //! the order in which the two are asked tells the verdicts apart.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use backstop::sim::{Act, Provider, error};
 use serde_json::Value;
 
@@ -22,10 +25,14 @@ const KEY: &str = "sk-bad-0123456789";
 
 /// What follows from a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
+    /// The same candidate again.
     Retry,
+    /// Another one, and this one later.
     Next,
+    /// Another one, and this one never again.
     Drop,
+    /// No other one.
     Reject,
 }
 
@@ -49,16 +56,54 @@ impl Verdict {
     }
 }
 
-const DELAY: u64 = 3;
-const SCHEDULE: &str = r#"
+/// The wait between two attempts on a candidate, in milliseconds.
+pub const DELAY: u64 = 3;
+
+/// Two attempts on each candidate.
+pub const SCHEDULE: &str = r#"
     attempts_per_burst = 2
     bursts_per_cycle = 1
     cycles = 1
     attempt_delay = "3ms"
 "#;
 
+/// What every class looks like, and a test of each by its name.
+macro_rules! classes {
+    ($($class:ident: [$($rows:expr),+],)+) => {
+        $(
+            #[tokio::test]
+            async fn $class() {
+                check(stringify!($class), [$($rows),+].concat()).await;
+            }
+        )+
+
+        /// Every way to fail, by class.
+        pub async fn rows() -> Vec<(&'static str, Vec<Row>)> {
+            vec![$((stringify!($class), [$($rows),+].concat())),+]
+        }
+    };
+}
+
+classes! {
+    rate_limited: [statuses::rate_limited(), requests::a_quota_that_comes_back()],
+    overloaded: [statuses::overloaded(), statuses::every_5xx()],
+    connect: [wire::connect().await],
+    reset: [wire::reset()],
+    timeout: [wire::timeout().await],
+    broken: [bodies::broken()],
+    unexpected: [bodies::unexpected()],
+    empty: [bodies::empty()],
+    unauthorized: [requests::unauthorized()],
+    payment: [requests::payment()],
+    not_found: [requests::not_found()],
+    context_length: [requests::context_length()],
+    content_policy: [requests::content_policy()],
+    unsupported: [requests::unsupported()],
+    bad_request: [requests::bad_request()],
+}
+
 /// The table: a class, what follows from it, and the status and the type of the final error.
-const TABLE: [(&str, Verdict, u16, &str); 15] = [
+pub const TABLE: [(&str, Verdict, u16, &str); 15] = [
     ("rate_limited", Verdict::Retry, 429, "rate_limit_error"),
     ("overloaded", Verdict::Retry, 503, "server_error"),
     ("connect", Verdict::Next, 502, "server_error"),
@@ -78,20 +123,23 @@ const TABLE: [(&str, Verdict, u16, &str); 15] = [
 
 /// One way to fail.
 #[derive(Debug, Clone)]
-struct Row {
-    name: &'static str,
+pub struct Row {
+    /// What it is called.
+    pub name: &'static str,
     /// How `bad` meets every request; without an act, nobody listens at its address.
-    met: Result<Act, String>,
+    pub met: Result<Act, String>,
     /// Streamed, whole, or both.
-    forms: &'static [bool],
+    pub forms: &'static [bool],
     /// What the trail says of it.
     phase: &'static str,
     status: Option<u16>,
     reason: &'static str,
     /// The status of the final error, where it is not that of the class.
-    final_status: Option<u16>,
+    pub final_status: Option<u16>,
     /// Keys of `[providers.bad]`.
-    settings: &'static str,
+    pub settings: &'static str,
+    /// What has to live as long as the row.
+    _held: Option<Arc<dyn Debug + Send + Sync>>,
 }
 
 impl Row {
@@ -105,6 +153,7 @@ impl Row {
             reason,
             final_status: None,
             settings: "",
+            _held: None,
         }
     }
 
@@ -122,6 +171,11 @@ impl Row {
     /// A failure inside a 200.
     fn inside(name: &'static str, act: Act, reason: &'static str) -> Self {
         Self::new(name, Ok(act.with_status(200)), "first_token", reason)
+    }
+
+    /// A failure that says when it passes; only its waits differ from those of its class.
+    pub fn asking_to_wait(act: Act) -> Self {
+        Self::before("asking to wait", act, "")
     }
 
     /// No connection to `base_url`.
@@ -148,6 +202,10 @@ impl Row {
 
     fn with(self, settings: &'static str) -> Self {
         Self { settings, ..self }
+    }
+
+    fn holding(self, guard: impl Debug + Send + Sync + 'static) -> Self {
+        Self { _held: Some(Arc::new(guard)), ..self }
     }
 }
 

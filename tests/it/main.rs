@@ -13,6 +13,7 @@ mod faults;
 mod fidelity;
 mod headers;
 mod load;
+mod matrix;
 mod panics;
 mod readers;
 mod schedule;

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod client;
 pub mod events;
+pub mod got;
 pub mod log;
 pub mod peer;
 pub mod program;
@@ -11,6 +12,7 @@ pub mod settings;
 
 pub use attempts::{Refusal, visits};
 pub use client::{Answer, Call, Connection, End};
+pub use got::Got;
 pub use log::Log;
 pub use peer::Peer;
 pub use program::Program;

@@ -1,23 +1,30 @@
 //! Which events pass, which do not, and when.
 
 use backstop::sim::{error, error_beside_choices};
+use bytes::Bytes;
 
 use super::*;
 
+/// Every shape of an error event, with the reason in it.
+pub fn errors() -> Vec<(Bytes, &'static str)> {
+    let nested = r#"{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"the engine stopped"}}}"#;
+    let reason = "the engine stopped";
+    vec![
+        (data(error(reason, 502)), reason),
+        (data(error(reason, "overloaded_error")), reason),
+        (data(error(reason, Value::Null)), reason),
+        (data(error_beside_choices(reason, 502)), reason),
+        (data(error_beside_choices(reason, "server_error")), reason),
+        (data(r#"{"error":"the engine stopped"}"#), reason),
+        (data(nested), reason),
+        ("event: error\ndata: {\"message\":\"the engine stopped\"}\n\n".into(), reason),
+        (data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#), "broke off"),
+    ]
+}
+
 #[tokio::test]
 async fn an_error_event_is_a_break_in_every_shape() {
-    let nested = r#"{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"the engine stopped"}}}"#;
-    for (event, reason) in [
-        (data(error("the engine stopped", 502)), "the engine stopped"),
-        (data(error("the engine stopped", "overloaded_error")), "the engine stopped"),
-        (data(error("the engine stopped", Value::Null)), "the engine stopped"),
-        (data(error_beside_choices("the engine stopped", 502)), "the engine stopped"),
-        (data(error_beside_choices("the engine stopped", "server_error")), "the engine stopped"),
-        (data(r#"{"error":"the engine stopped"}"#), "the engine stopped"),
-        (data(nested), "the engine stopped"),
-        ("event: error\ndata: {\"message\":\"the engine stopped\"}\n\n".into(), "the engine stopped"),
-        (data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#), "broke off"),
-    ] {
+    for (event, reason) in errors() {
         for before in [[ROLE, HELLO].concat(), [ROLE, HELLO, STOP].concat()] {
             let events = [before.clone().into(), event.clone(), HELLO.into(), DONE.into()];
             let stage = Stage::new(Act::events(events).then(Finish::Stall), "").await;

@@ -7,22 +7,21 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{Row, check};
+use super::Row;
 use crate::support::settings::ONCE;
 use crate::support::{Call, Refusal, providers, proxy, soon};
 
-#[tokio::test]
-async fn connect() {
+pub async fn connect() -> Vec<Row> {
     let refusing = Refusing::start().unwrap();
-    let (plain, _task) = plain_server().await;
+    let (plain, task) = plain_server().await;
     // No name may have a part of more than 63 characters, so nobody is asked about it.
     let unknown = format!("http://{}.invalid/v1", "x".repeat(64));
-    let rows = vec![
-        Row::unreachable("refused", refusing.base_url(), "connection refused by 127.0.0.1:"),
+    vec![
+        Row::unreachable("refused", refusing.base_url(), "connection refused by 127.0.0.1:")
+            .holding(refusing),
         Row::unreachable("no such name", unknown, "could not resolve `xxxx"),
-        Row::unreachable("TLS to a plain port", plain, "the other side does not speak TLS"),
-    ];
-    check("connect", rows).await;
+        Row::unreachable("TLS to a plain port", plain, "the other side does not speak TLS").holding(task),
+    ]
 }
 
 /// A server that takes whatever comes for a bad request.
@@ -39,34 +38,31 @@ async fn plain_server() -> (String, JoinSet<()>) {
     (base_url, task)
 }
 
-#[tokio::test]
-async fn reset() {
+pub fn reset() -> Vec<Row> {
     let inside = Act::raw("HTTP/1.1 200 OK\r\ncontent-ty");
-    let rows = vec![
+    vec![
         Row::before("a reset", Act::reset(), "connection reset before the response head"),
         Row::before("a close", Act::close(), "connection closed before the response head"),
         Row::before("a close inside the head", inside.clone(), "connection closed inside the response head"),
         Row::before("a reset inside the head", inside.then(Finish::Reset), "inside the response head"),
-    ];
-    check("reset", rows).await;
+    ]
 }
 
-#[tokio::test]
-async fn timeout() {
+pub async fn timeout() -> Vec<Row> {
     let unanswering = Unanswering::start().await.unwrap();
     let no_head = r#"timeouts = { first_byte = "30ms" }"#;
     let no_payload = r#"timeouts = { first_token = "30ms" }"#;
     let comments = Act::hang_after_head().comments_every(Duration::from_millis(10));
     let role = Act::answer("Hello").cut_after(1).then(Finish::Stall);
-    let rows = vec![
+    vec![
         Row::unreachable("no connection", unanswering.base_url(), "(connect)")
-            .with(r#"timeouts = { connect = "30ms" }"#),
+            .with(r#"timeouts = { connect = "30ms" }"#)
+            .holding(unanswering),
         Row::before("no head", Act::hang(), "(first_byte)").with(no_head),
         Row::inside("no payload", Act::hang_after_head(), "(first_token)").with(no_payload),
         Row::inside("no more than a role", role, "(first_token)").with(no_payload),
         Row::inside("comments are no payload", comments, "(first_token)").with(no_payload).streamed(),
-    ];
-    check("timeout", rows).await;
+    ]
 }
 
 #[tokio::test]
