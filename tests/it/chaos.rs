@@ -1,0 +1,234 @@
+//! Hundreds of requests at once over providers that flap, with every fault mixed in.
+//!
+//! What each provider does with its next call is drawn from a seed. Whatever it is, a request ends in
+//! one outcome, an answer is whole, an error is a clean one, and the numbers add up.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backstop::sim::{Ended, Provider, Refusing};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::faults::{self, TABLE};
+use crate::support::{Call, Got, Log, providers, proxy, soon};
+
+mod flapping;
+
+const REQUESTS: usize = 300;
+
+/// How many of them are under way at a time.
+const AT_ONCE: usize = 30;
+
+/// One in so many leaves before it has its answer.
+const LEAVERS: usize = 10;
+
+/// The most connections to one provider that are kept for later.
+const POOLED: usize = 32;
+
+/// The routes and the most attempts that each may make: four for each candidate, or fewer.
+const ROUTES: [(&str, u64); 3] = [("deep", 12), ("broad", 16), ("capped", 3)];
+
+const CONFIG: &str = r#"
+    server.head_after = "20ms"
+    timeouts = { first_byte = "150ms", first_token = "150ms", idle = "200ms" }
+    [retry]
+    attempts_per_burst = 2
+    bursts_per_cycle = 1
+    cycles = 2
+    attempt_delay = "1ms..4ms"
+    cycle_pause = "5ms..10ms"
+    [routes]
+    deep.chain = ["a/m", "b/m", "c/m"]
+    broad = { chain = ["nobody/m", "b/m", "c/m", "a/m"], order = "breadth" }
+    capped = { chain = ["c/m", "a/m", "b/m"], retry = { max_attempts = 3 } }
+"#;
+
+/// A request, by what the client does.
+#[derive(Debug, Clone)]
+struct Asked {
+    id: String,
+    route: &'static str,
+    /// The most attempts it may make.
+    most: u64,
+    stream: bool,
+    /// When it leaves.
+    leaves: Option<Duration>,
+}
+
+/// What became of a request, as its client saw it.
+#[derive(Debug)]
+enum Seen {
+    Got { got: Got, attempts: String },
+    Left,
+}
+
+impl Asked {
+    fn draw(number: usize, generator: &mut SmallRng) -> Self {
+        let leaves = number.is_multiple_of(LEAVERS);
+        let (route, most) = ROUTES[generator.random_range(0..ROUTES.len())];
+        Self {
+            id: format!("{}-{number}", if leaves { "leaver" } else { "stayer" }),
+            route,
+            most,
+            stream: generator.random_bool(0.6),
+            leaves: leaves.then(|| Duration::from_millis(generator.random_range(5..100))),
+        }
+    }
+
+    async fn play(&self, address: SocketAddr) -> Seen {
+        let Self { id, route, stream, .. } = self;
+        let messages = format!(r#"[{{"role":"user","content":"{id}"}}]"#);
+        let body = format!(r#"{{"model":"{route}","stream":{stream},"messages":{messages}}}"#);
+        let call = Call::post("/v1/chat/completions", body).header("x-request-id", id);
+        let answer = async { call.start(address).await.head().await.expect("an answer") };
+        let Some(patience) = self.leaves else {
+            let answer = answer.await;
+            let attempts = answer.header("x-backstop-attempts").to_owned();
+            return Seen::Got { got: Got::read(answer).await, attempts };
+        };
+        let ended = tokio::time::timeout(patience, async {
+            let mut answer = answer.await;
+            while answer.frame().await.is_ok() {}
+        });
+        assert!(ended.await.is_err(), "`{id}` had its answer before it could leave");
+        Seen::Left
+    }
+}
+
+/// Sends all the requests, so many at a time.
+async fn send(address: SocketAddr, generator: &mut SmallRng) -> Vec<(Asked, Seen)> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut clients = JoinSet::new();
+    for number in 0..REQUESTS {
+        let asked = Asked::draw(number, generator);
+        let place = Arc::clone(&places).acquire_owned().await.expect("an open semaphore");
+        clients.spawn(async move {
+            let seen = asked.play(address).await;
+            drop(place);
+            (asked, seen)
+        });
+    }
+    clients.join_all().await
+}
+
+/// The access line of each request, by its id; there must be one for each.
+fn lines(log: &Log) -> BTreeMap<String, Value> {
+    let mut lines = BTreeMap::new();
+    for line in log.access() {
+        let id = line["request_id"].as_str().expect("an id").to_owned();
+        let twice = lines.insert(id, line);
+        assert!(twice.is_none(), "a second line: {twice:?}");
+    }
+    assert_eq!(lines.len(), REQUESTS);
+    lines
+}
+
+/// How many attempts there were for each request: those that a provider saw, of which those of leavers
+/// were all left, and those that nobody could see.
+fn calls(asked: &[(&str, &Provider)], log: &Log) -> BTreeMap<String, u64> {
+    let mut calls = BTreeMap::new();
+    for refused in log.saying("connection refused") {
+        assert_eq!(refused["provider"], "nobody", "{refused}");
+        *calls.entry(refused["request_id"].as_str().expect("an id").to_owned()).or_default() += 1;
+    }
+    for (name, provider) in asked {
+        for request in provider.requests() {
+            let id = flapping::id(&request);
+            let ended = request.ended.unwrap_or_else(|| panic!("an attempt of `{id}` at {name} goes on"));
+            assert!(ended == Ended::ClientLeft || !id.starts_with("leaver"), "`{id}` stayed at {name}");
+            *calls.entry(id).or_default() += 1;
+        }
+    }
+    calls
+}
+
+/// Holds what one client saw against the log and the providers; the outcome.
+fn check(asked: &Asked, seen: &Seen, line: &Value, calls: u64) -> String {
+    let attempts = line["attempts"].as_u64().unwrap_or_default();
+    let outcome = line["outcome"].as_str().expect("an outcome");
+    let context = format!("{asked:?}: {seen:?}, {line}, {calls} calls");
+    assert!(attempts <= asked.most, "more attempts than planned: {context}");
+    // The last attempt of who leaves may not have arrived.
+    let unseen = u64::from(matches!(seen, Seen::Left)).min(attempts);
+    assert!((attempts - unseen..=attempts).contains(&calls), "miscounted: {context}");
+
+    let Seen::Got { got, attempts: told } = seen else {
+        assert_eq!(outcome, "client_gone", "{context}");
+        return outcome.to_owned();
+    };
+    // An early head cannot tell.
+    assert!(
+        told.is_empty() || matches!(got, Got::Broken { .. }) || *told == attempts.to_string(),
+        "{context}"
+    );
+    match got {
+        Got::Whole(text) => {
+            assert_eq!(flapping::whole(text).as_deref(), Some(text.as_str()), "{context}");
+            assert_eq!(outcome, "ok", "{context}");
+        }
+        Got::Refused { status, code, attempts: tried } => {
+            let (_, _, expected, _) = TABLE.iter().find(|row| row.0 == code).expect("a class");
+            let theirs = code == "bad_request" && (400..500).contains(status);
+            let early = asked.stream && *status == 200;
+            assert!(status == expected || theirs || early, "{context}");
+            assert_eq!((outcome, attempts), (code.as_str(), *tried as u64), "{context}");
+        }
+        Got::Broken { text, code, .. } => {
+            assert!(asked.stream && flapping::whole(text).is_some(), "{context}");
+            assert!(["stream_broken", "stream_idle"].contains(&code.as_str()), "{context}");
+            assert_eq!(outcome, code, "{context}");
+        }
+    }
+    outcome.to_owned()
+}
+
+async fn run(seed: u64) {
+    println!("seed {seed}");
+    let began = Instant::now();
+    let log = Log::begin();
+    let mut faults = faults::rows().await;
+    faults.retain(|(_, rows)| rows.iter().any(|row| row.met.is_ok()));
+    let faults = Arc::new(faults);
+    let [a, b, c] = ["a", "b", "c"].map(|name| flapping::start(name, seed, &faults));
+    let named = [("a", &a), ("b", &b), ("c", &c)];
+    let refusing = Refusing::start().unwrap();
+    let nobody = format!("providers.nobody.base_url = \"{}\"", refusing.base_url());
+    let proxy = proxy(&format!("{nobody}\n{CONFIG}\n{}", providers(&named))).await;
+
+    let seen = send(proxy.address, &mut SmallRng::seed_from_u64(seed)).await;
+    log.ended(REQUESTS).await;
+    for (name, provider) in named {
+        soon("close of what is not pooled", provider.wait_connections(POOLED)).await;
+        assert_eq!(provider.unexpected(), 0, "{name}");
+    }
+    let summary = proxy.stop().await;
+    for (_, provider) in named {
+        soon("close of every connection", provider.wait_connections(0)).await;
+    }
+
+    assert_eq!((summary.under_way, summary.cut), (0, 0));
+    assert!(log.saying("panic").is_empty(), "{:?}", log.saying("panic"));
+    let (lines, calls) = (lines(&log), calls(&named, &log));
+    let mut outcomes = BTreeMap::<String, usize>::new();
+    for (asked, seen) in &seen {
+        let calls = calls.get(&asked.id).copied().unwrap_or_default();
+        *outcomes.entry(check(asked, seen, &lines[&asked.id], calls)).or_default() += 1;
+    }
+    println!("{outcomes:?} within {:?}", began.elapsed());
+    assert_eq!(outcomes["client_gone"], REQUESTS / LEAVERS);
+    assert!(outcomes["ok"] > REQUESTS / 2, "most are answered: {outcomes:?}");
+    assert!(outcomes.len() >= 5, "too little went wrong: {outcomes:?}");
+}
+
+#[tokio::test]
+async fn every_request_ends_well_or_cleanly() {
+    for seed in [1, 42, 133, 2026] {
+        run(seed).await;
+    }
+}
