@@ -5,6 +5,7 @@ pub mod completion;
 pub mod envelope;
 pub mod error;
 pub mod models;
+mod patch;
 mod scan;
 pub mod sse;
 #[cfg(test)]

@@ -7,9 +7,11 @@ use std::str;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::patch::Patch;
 use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced};
 use crate::route::Edits;
 
+mod resume;
 #[cfg(test)]
 mod tests;
 
@@ -103,12 +105,19 @@ impl Envelope {
     ///
     /// A member that is both set and unset is set; edits of `model` have no effect.
     pub fn body_for(&self, model: &str, edits: &Edits) -> Vec<Bytes> {
-        let mut patch = Patch { body: &self.body, copied: 0, slices: Vec::with_capacity(3) };
-        let literal = serde_json::to_string(model).expect("a string is JSON");
+        let mut patch = Patch::new(&self.body);
         if edits.is_empty() {
-            patch.replace(self.model_range.clone(), literal);
+            patch.replace(self.model_range.clone(), literal(model));
             return patch.finish();
         }
+        self.rewritten(model, edits, None)
+    }
+
+    /// The body with its model, the `edits`, and an `insertion` into the value of a member that they
+    /// leave alone: where, and what.
+    fn rewritten(&self, model: &str, edits: &Edits, mut insertion: Option<(usize, String)>) -> Vec<Bytes> {
+        let mut patch = Patch::new(&self.body);
+        let literal = literal(model);
         let mut cuts = Cuts::default();
         let mut unseen: Vec<_> = edits.set.iter().map(|(name, _)| name.as_str()).collect();
         unseen.retain(|name| *name != "model");
@@ -135,7 +144,12 @@ impl Envelope {
                 // Set already: a member of the same name would undo that.
                 Some(_) => patch.cut(cuts.cut(member)),
                 None if edits.unset.iter().any(|name| is(name)) => patch.cut(cuts.cut(member)),
-                None => patch.cut(cuts.keep(member)),
+                None => {
+                    patch.cut(cuts.keep(member.clone()));
+                    if let Some((at, text)) = insertion.take_if(|(at, _)| member.contains(at)) {
+                        patch.replace(at..at, text);
+                    }
+                }
             }
             Ok(())
         });
@@ -157,49 +171,21 @@ impl fmt::Debug for Envelope {
     }
 }
 
+/// `text` as JSON.
+fn literal(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is JSON")
+}
+
 /// The members that the body does not have yet, each after a comma.
 fn appended(edits: &Edits, unseen: &[&str]) -> String {
     let mut text = String::new();
     for (position, (name, json)) in edits.set.iter().enumerate() {
         let is_last = !edits.set[position + 1..].iter().any(|(later, _)| later == name);
         if is_last && unseen.contains(&name.as_str()) {
-            let name = serde_json::to_string(name).expect("a string is JSON");
-            text.extend([",", &name, ":", json.get()]);
+            text.extend([",", &literal(name), ":", json.get()]);
         }
     }
     text
-}
-
-/// A body with some of its ranges replaced, from the first to the last.
-struct Patch<'a> {
-    body: &'a Bytes,
-    copied: usize,
-    slices: Vec<Bytes>,
-}
-
-impl Patch<'_> {
-    fn cut(&mut self, range: Option<Range<usize>>) {
-        if let Some(range) = range {
-            self.replace(range, String::new());
-        }
-    }
-
-    fn replace(&mut self, range: Range<usize>, text: String) {
-        self.push(self.body.slice(self.copied..range.start));
-        self.push(text.into());
-        self.copied = range.end;
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        self.push(self.body.slice(self.copied..));
-        self.slices
-    }
-
-    fn push(&mut self, slice: Bytes) {
-        if !slice.is_empty() {
-            self.slices.push(slice);
-        }
-    }
 }
 
 /// The members of the top-level object that we act on, by where their values stand.
