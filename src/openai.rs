@@ -4,9 +4,13 @@ pub mod chunk;
 pub mod completion;
 pub mod envelope;
 pub mod error;
+mod layout;
+mod literal;
 pub mod models;
 mod patch;
 mod scan;
 pub mod sse;
 #[cfg(test)]
 mod testing;
+pub mod transcript;
+pub mod usage;

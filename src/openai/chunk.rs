@@ -241,7 +241,7 @@ fn is_payload(name: &[u8]) -> bool {
 }
 
 /// Moves past a value and says whether it is a string, an array or an object with something in it.
-fn is_filled(cursor: &mut Cursor<'_>) -> Result<bool, Unbalanced> {
+pub(super) fn is_filled(cursor: &mut Cursor<'_>) -> Result<bool, Unbalanced> {
     let kind = cursor.kind();
     let text = cursor.text()?;
     Ok(match kind {
