@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub mod completion;
+pub mod continuation;
 pub mod envelope;
 pub mod error;
 mod layout;
