@@ -23,7 +23,8 @@ mod tests;
 pub enum Mode {
     /// To go on: it was given the beginning, and its text follows.
     ///
-    /// Should it say the whole beginning again, of at least 64 bytes, that is skipped.
+    /// Should it say the whole beginning again, of at least 64 bytes and but for white space at the end,
+    /// that is skipped.
     Continues,
     /// Afresh, or in a way that has it say the beginning again: its text must begin with exactly what
     /// was delivered.

@@ -59,7 +59,7 @@ impl CatchUp {
         for item in characters(inside)? {
             let (character, length) = item?;
             if !self.delivered[self.at..].starts_with(character) {
-                return self.diverge();
+                return self.diverge(start);
             }
             self.at += character.len_utf8();
             start += length;
@@ -80,18 +80,25 @@ impl CatchUp {
             Mode::Repeats => Err(Differs::Short),
             Mode::Continues => {
                 self.behind = false;
-                Ok(self.at > 0)
+                Ok(self.at > 0 && !self.has_said_all())
             }
         }
     }
 
-    fn diverge(&mut self) -> Result<Taken, Differs> {
+    /// What comes from `start` on is not what was delivered.
+    fn diverge(&mut self, start: usize) -> Result<Taken, Differs> {
         match self.mode {
             Mode::Repeats => Err(Differs::Text),
             Mode::Continues => {
                 self.behind = false;
-                Ok(Taken::Released)
+                Ok(if self.has_said_all() { Taken::From(start) } else { Taken::Released })
             }
         }
+    }
+
+    /// Whether all of it was said but for white space at the end, which many chat templates trim before
+    /// the model sees it.
+    fn has_said_all(&self) -> bool {
+        self.delivered[self.at..].trim_start().is_empty()
     }
 }
