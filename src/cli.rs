@@ -21,6 +21,7 @@ Examples:
   backstop                              serve, with the configuration that is found
   backstop serve --config my.toml       serve, with this one
   backstop check my.toml                what it does, and what is wrong with it
+  backstop explain smallfast            what a route does while its providers fail
   backstop schema > backstop.schema.json
 
 Configuration file, the first that there is:
@@ -35,7 +36,7 @@ Environment:
 Flags win over the environment, the environment over the file.
 
 Exit codes: 0 done, 1 could not start or unhealthy, 2 the arguments make no sense,
-64 the configuration has faults, 130 stopped at once by a second signal";
+64 the configuration, or what explain was asked, has faults, 130 stopped at once by a second signal";
 
 /// An OpenAI-compatible reverse proxy that keeps asking until a model answers.
 #[derive(Debug, Parser)]
@@ -61,6 +62,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Check the configuration: print every fault, or what each route does and what of it can never run.
     Check(CheckArgs),
+    /// Play a route in virtual time while its providers fail, and print what it does and when.
+    Explain(ExplainArgs),
     /// Show the main job with simulated providers on this machine: no keys, no network.
     Demo(DemoArgs),
     /// Print the JSON schema of the configuration file, for editors.
@@ -95,6 +98,38 @@ pub struct CheckArgs {
     #[arg(value_name = "FILE", conflicts_with = "config")]
     pub file: Option<PathBuf>,
     /// The same, as `serve` takes it.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+const AFTER_EXPLAIN: &str = "\
+What fails: who=what, separated by commas. Without --fail every provider is down (503 for ever).
+  who    a provider, whose models share what it does, or provider/model
+  what   a status (429, 503, 401, …), with the wait that it asks for: 429@30s
+         timeout  no connection            hang    no response head      silent  a head, no word
+         refuse   connection refused       reset   closed before a head
+         cut      cut before a word        empty   nothing in the answer
+  xN     behind it, that many times; without it for ever
+  +      what comes next: 429x3+hang; after the last one it answers
+
+Examples:
+  backstop explain smallfast
+  backstop explain smallfast --fail 'openrouter=429x12,nvidia=hang'
+  backstop explain openrouter/openrouter/free --fail 'openrouter=429@20sx2' --seed 7";
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = AFTER_EXPLAIN)]
+pub struct ExplainArgs {
+    /// A route, or `provider/model`.
+    pub route: String,
+    /// What fails and how, see below. Whoever is not named answers.
+    #[arg(long, value_name = "WHO=WHAT,…")]
+    pub fail: Option<String>,
+    /// Draws the same waits again; without it they are drawn anew, and the seed is printed.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The configuration file; without one, the file that `serve` would read.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -18,7 +18,7 @@
 //! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
 //! | 3 | [`relay`] | drives a schedule with an upstream; peek, commit, body, progress |
 //! | 4 | [`server`], [`app`], [`shutdown`] | sockets, paths, status codes, the end |
-//! | 5 | [`cli`], [`demo`] | what a person types |
+//! | 5 | [`cli`], [`demo`], [`explain`] | what a person types |
 //!
 //! # Invariants
 //!
@@ -37,6 +37,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod openai;
 pub mod relay;
 pub mod retry;

@@ -9,7 +9,7 @@ use backstop::app::{self, Stopped};
 use backstop::cli::{self, Cli, Command, ServeArgs};
 use backstop::config::{self, Environment, Faults, FoundServer, Loaded, Source, presets};
 use backstop::upstream::discovery;
-use backstop::{demo, telemetry};
+use backstop::{demo, explain, telemetry};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
@@ -24,15 +24,8 @@ fn main() -> ExitCode {
     let environment = config::environment();
     match Cli::parse().into_command() {
         Command::Serve(arguments) => serve(&arguments, &environment),
-        Command::Check(arguments) => {
-            let (report, code) = cli::check(&arguments, &environment);
-            if code == 0 {
-                print(&report);
-            } else {
-                eprint!("{report}");
-            }
-            code.into()
-        }
+        Command::Check(arguments) => tell_and_exit(cli::check(&arguments, &environment)),
+        Command::Explain(arguments) => tell_and_exit(explain::explain(&arguments, &environment)),
         Command::Demo(arguments) => with_runtime(async move || match demo::run(&arguments).await {
             Ok(demo::Ended::Shown) => ExitCode::SUCCESS,
             Ok(demo::Ended::Interrupted) => INTERRUPTED.into(),
@@ -103,6 +96,16 @@ fn with_runtime(main: impl AsyncFnOnce() -> ExitCode) -> ExitCode {
         }
         Err(error) => could_not_start(&error),
     }
+}
+
+/// Prints a report, or what is wrong where the code is not 0.
+fn tell_and_exit((report, code): (String, u8)) -> ExitCode {
+    if code == 0 {
+        print(&report);
+    } else {
+        eprint!("{report}");
+    }
+    code.into()
 }
 
 /// Prints what was asked for. A reader that has seen enough, like `head`, is no failure.

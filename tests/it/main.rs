@@ -10,6 +10,7 @@ mod drain;
 mod early;
 mod endpoints;
 mod ends;
+mod explain;
 mod faults;
 mod fidelity;
 mod headers;

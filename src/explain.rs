@@ -1,0 +1,65 @@
+//! `backstop explain`: what a route does while its providers fail, played in virtual time.
+//!
+//! The schedule, the meaning of every failure and the growing limits are those that requests meet; only the
+//! providers are made up. A play is of one request that is alone: what other requests do to it (rests,
+//! quotas, gates) is not in it.
+
+use crate::cli::{BAD_CONFIG, ExplainArgs};
+use crate::config::{self, Environment, Overrides, Source};
+use crate::route::Routes;
+
+pub mod fail;
+pub mod lines;
+pub mod play;
+#[cfg(test)]
+mod tests;
+
+use fail::Failures;
+
+/// Seeds that are drawn stay below this, so that they are quickly typed.
+const SEEDS: u64 = 1_000_000;
+
+/// The timeline of a route, or what is wrong with what was asked, and the exit code.
+pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u8) {
+    let loaded = match Source::locate(arguments.config.as_deref(), environment) {
+        Some(source) => config::load(&source, environment, &Overrides::default()),
+        None => config::without_file(environment, &Overrides::default(), None),
+    };
+    let runtime = match loaded {
+        Ok(loaded) => loaded.runtime,
+        Err(faults) => return (faults.to_string(), BAD_CONFIG),
+    };
+    let Some(route) = runtime.routes.resolve(&arguments.route) else {
+        return (unknown(&runtime.routes, &arguments.route), BAD_CONFIG);
+    };
+    let candidates = route.chain.candidates();
+    let failures = match &arguments.fail {
+        Some(text) => match Failures::parse(text, candidates) {
+            Ok(failures) => failures,
+            Err(mistake) => return (format!("error: {mistake}\n"), BAD_CONFIG),
+        },
+        None => Failures::all_down(candidates),
+    };
+    let seed = arguments.seed.unwrap_or_else(|| rand::random_range(0..SEEDS));
+    let timeline = play::timeline(&route, failures.clone(), seed);
+    (lines::timeline(&route, &failures, &timeline, runtime.server.head_after), 0)
+}
+
+/// Says that no route answers to `name`, and which ones there are.
+fn unknown(routes: &Routes, name: &str) -> String {
+    let named: Vec<String> = routes.named().iter().map(|route| format!("`{}`", route.name)).collect();
+    let direct: Vec<&str> = routes.direct().iter().map(|direct| &*direct.template.provider_name).collect();
+    let provider = name.split_once('/').and_then(|(provider, model)| {
+        let near = crate::route::nearest(provider, direct.iter().copied())?;
+        (!model.is_empty()).then(|| format!("{near}/{model}"))
+    });
+    let hint = match routes.nearest(name).map(str::to_owned).or(provider) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if !named.is_empty() => format!("there are {}", named.join(", ")),
+        None if !direct.is_empty() => {
+            format!("no route is configured; `provider/model` works, with {}", direct.join(", "))
+        }
+        None => "no route is configured: name a file with `--config`".to_owned(),
+    };
+    format!("error: no route or provider answers to `{name}`\nhint: {hint}\n")
+}

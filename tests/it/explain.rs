@@ -1,0 +1,99 @@
+//! `backstop explain`, as a person runs it. The timelines stand under `tests/fixtures/explain`.
+//!
+//! `UPDATE_FIXTURES=1` writes what it prints now; read the difference before you keep it.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/explain").join(name)
+}
+
+/// Runs it with the routes of the fixtures; the words are its arguments.
+fn explain(arguments: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+    command.env_clear().env("OPENROUTER_API_KEY", "sk-or-fixture-1").env("NVIDIA_API_KEY", "nvapi-fixture-2");
+    command.arg("explain").args(arguments.split_whitespace()).arg("--config").arg(fixture("routes.toml"));
+    command.output().unwrap()
+}
+
+/// What it prints for `arguments`, which it must like.
+fn shown(arguments: &str) -> String {
+    let output = explain(arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Its complaint about `arguments`.
+fn complaint(arguments: &str) -> String {
+    let output = explain(arguments);
+    assert_eq!((output.status.code(), output.stdout), (Some(64), Vec::new()), "{arguments}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn timelines_are_as_they_stand_there() {
+    for (name, arguments) in [
+        ("depth.txt", "smallfast --fail openrouter=429x12,llama=refuse --seed 7"),
+        ("breadth.txt", "fullfat --fail nvidia=429@20sx2+hang,openrouter=401,llama=503x4 --seed 7"),
+        ("alone.txt", "llama/any --fail llama=hang --seed 7"),
+        ("down.txt", "fullfat --seed 7"),
+    ] {
+        let shown = shown(arguments);
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::write(fixture(name), &shown).unwrap();
+        }
+        assert_eq!(shown, std::fs::read_to_string(fixture(name)).unwrap(), "{name}: {arguments}");
+    }
+}
+
+#[test]
+fn the_readme_shows_what_it_prints() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, section) = readme.split_once("\n### Explain\n").unwrap();
+    let command = section.lines().find_map(|line| line.strip_prefix("backstop explain ")).unwrap();
+    let (_, rest) = section.split_once("```text\n").unwrap();
+    let (expected, _) = rest.split_once("```").unwrap();
+
+    assert_eq!(shown(&command.replace('\'', "")), expected);
+}
+
+#[test]
+fn a_seed_that_is_printed_draws_the_same_again() {
+    let drawn = shown("smallfast");
+    let (_, rest) = drawn.split_once("\nseed ").unwrap();
+    let (seed, _) = rest.split_once(';').unwrap();
+
+    assert_eq!(shown(&format!("smallfast --seed {seed}")), drawn);
+}
+
+#[test]
+fn minutes_take_no_time_and_very_many_attempts_few_lines() {
+    let start = Instant::now();
+    let shown = shown("long");
+
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(shown.lines().count() < 200, "{} lines", shown.lines().count());
+    assert!(shown.contains(" attempts more …\n"), "{shown}");
+    assert!(!shown.contains("sk-or-fixture"), "{shown}");
+}
+
+#[test]
+fn mistakes_say_what_is_there() {
+    for (arguments, expected) in [
+        ("smalfast", "error: no route or provider answers to `smalfast`\nhint: did you mean `smallfast`?\n"),
+        ("nvida/x", "error: no route or provider answers to `nvida/x`\nhint: did you mean `nvidia/x`?\n"),
+        (
+            "gpt-4o",
+            "error: no route or provider answers to `gpt-4o`\nhint: there are `smallfast`, `fullfat`, `long`\n",
+        ),
+        (
+            "smallfast --fail openrouter=429,lama=hang",
+            "error: `--fail`: nobody in this route is called `lama`\n  openrouter=429,lama=hang\n                 ^^^^\n\
+             hint: did you mean `llama`?\n",
+        ),
+    ] {
+        assert_eq!(complaint(arguments), expected);
+    }
+}
