@@ -10,6 +10,8 @@ pub mod breaker;
 pub mod classify;
 pub mod deciding;
 pub mod fault;
+pub mod gate;
+pub mod line;
 pub mod patience;
 pub mod play;
 pub mod quota;
