@@ -15,6 +15,7 @@ pub mod line;
 pub mod patience;
 pub mod play;
 pub mod quota;
+pub mod rate_limits;
 pub mod retry_after;
 pub mod schedule;
 mod words;

@@ -75,7 +75,7 @@ fn remaining_for(name: &HeaderName) -> Option<String> {
 
 /// The wait that a reset header means: epoch milliseconds, epoch seconds, seconds, a duration such
 /// as `6m0s`, or an RFC 3339 date.
-fn moment(value: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn moment(value: &str, now: SystemTime) -> Option<Duration> {
     if let Some(number) = number(value) {
         let epoch = if number > 1e12 {
             number / 1e3
@@ -118,11 +118,11 @@ fn duration(text: &str) -> Option<f64> {
     (!text.is_empty()).then_some(total)
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
