@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::config::Runtime;
-use crate::relay::{Drain, Relay};
+use crate::relay::resume::Prefills;
+use crate::relay::{Drain, Health, Relay};
 use crate::route::Route;
 use crate::server::accept;
 use crate::server::front::Front;
@@ -111,7 +112,9 @@ pub async fn run_with<U: Upstream>(
     let drain = Drain::default();
     let relay = Arc::new(Relay {
         upstream,
+        prefills: Prefills::default(),
         secrets: runtime.secrets.clone(),
+        health: Arc::new(Health::new(&runtime.providers)),
         head_after: runtime.server.head_after,
         max_answer: runtime.server.max_answer,
         status: server::error::status,
@@ -138,11 +141,13 @@ pub async fn run_with<U: Upstream>(
     Ok(summary)
 }
 
-/// Has connections that nobody uses closed, also when no request comes that would notice them.
+/// Has connections that nobody uses closed, also when no request comes that would notice them, and
+/// forgets what is back to normal.
 async fn tidy<U: Upstream>(relay: &Relay<U>) -> Infallible {
     loop {
         tokio::time::sleep(BETWEEN_TIDYING).await;
         relay.upstream.tidy();
+        relay.health.tidy();
     }
 }
 

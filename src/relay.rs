@@ -21,10 +21,15 @@ pub mod body;
 mod dispatch;
 mod early;
 pub mod failure;
+mod flow;
+pub mod health;
+mod heartbeat;
 mod limits;
 mod observer;
 pub mod outcome;
 mod peek;
+mod record;
+pub mod resume;
 mod sieve;
 mod stream;
 #[cfg(test)]
@@ -32,10 +37,12 @@ mod tests;
 
 pub use body::Body;
 pub use failure::{Attempt, Failure};
+pub use health::Health;
 pub use outcome::Outcome;
 
 use early::Early;
 use observer::Observer;
+use resume::Prefills;
 
 /// A request that is ready to be tried.
 pub struct Request {
@@ -58,8 +65,12 @@ pub struct Request {
 pub struct Relay<U> {
     /// Sends the attempts.
     pub upstream: U,
+    /// Which candidates cannot be asked to go on from the beginning of an answer.
+    pub prefills: Prefills,
     /// Masks secrets in whatever a provider says.
     pub secrets: Secrets,
+    /// Who rests, who waits, which key is next: shared by all requests.
+    pub health: Arc<Health>,
     /// How long a stream waits before its head goes out without an answer.
     pub head_after: Duration,
     /// The largest answer that is not streamed, in bytes.

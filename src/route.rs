@@ -77,8 +77,11 @@ pub struct Candidate {
 pub enum Prefill {
     /// By a last message of the assistant; it says what follows.
     Message,
-    /// The same, marked with `"prefix": true`; it may say the beginning again (Mistral, `DeepSeek`).
-    Prefix,
+    /// The same, marked with `"prefix": true`.
+    Prefix {
+        /// Whether it says the beginning again (Mistral does, `DeepSeek` does not).
+        echoes: bool,
+    },
     /// By a last message of the assistant and `"continue_final_message": true` (vLLM).
     ContinueFinal,
 }

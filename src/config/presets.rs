@@ -33,13 +33,18 @@ pub const PRESETS: [Preset; 18] = [
     hosted("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
     hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
     hosted("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
-    hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     Preset {
-        prefill_style: Prefill::Prefix,
+        prefill: Some(Prefill::Message),
+        ..hosted("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
+    },
+    Preset {
+        prefill: Some(Prefill::Prefix { echoes: true }),
+        prefill_style: Prefill::Prefix { echoes: true },
         ..hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
     },
     Preset {
-        prefill_style: Prefill::Prefix,
+        // Only where `base_url` is its beta API.
+        prefill_style: Prefill::Prefix { echoes: false },
         ..hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY")
     },
     hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
@@ -50,7 +55,11 @@ pub const PRESETS: [Preset; 18] = [
     hosted("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
     hosted("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
     local("ollama", "http://127.0.0.1:11434/v1"),
-    Preset { prefill: Some(Prefill::Message), ..local("llamacpp", "http://127.0.0.1:8080/v1") },
+    Preset {
+        prefill: Some(Prefill::ContinueFinal),
+        prefill_style: Prefill::ContinueFinal,
+        ..local("llamacpp", "http://127.0.0.1:8080/v1")
+    },
     local("lmstudio", "http://127.0.0.1:1234/v1"),
     Preset { prefill_style: Prefill::ContinueFinal, ..local("vllm", "http://127.0.0.1:8000/v1") },
 ];

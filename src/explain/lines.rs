@@ -109,6 +109,7 @@ fn why(gap: Gap) -> String {
         Gap::Cycle { completed, of } => format!("cycle_pause, {completed}/{of} over"),
         Gap::Lap => "everyone had a turn".to_owned(),
         Gap::RetryAfter => "Retry-After".to_owned(),
+        Gap::Rest => "all rest".to_owned(),
     }
 }
 

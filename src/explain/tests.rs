@@ -16,7 +16,8 @@ use super::play::{ANSWER, Timeline, timeline};
 use super::*;
 use crate::config::Secrets;
 use crate::openai::envelope::Envelope;
-use crate::relay::{Drain, Relay, Request};
+use crate::relay::resume::Prefills;
+use crate::relay::{Drain, Health, Relay, Request};
 use crate::retry::patience::late;
 use crate::retry::{Class, Fault, Phase};
 use crate::route::{Candidate, Route};
@@ -46,10 +47,14 @@ chain = [{ use = 'a/one', retry = { attempts_per_burst = 1, on = { overloaded = 
 retry = { max_attempts = 7, on = { bad_request = 'reject' } }
 ";
 
-fn route(name: &str) -> Arc<Route> {
+fn runtime() -> config::Runtime {
     let source = Source::Text { name: "test".into(), text: CONFIG.into() };
     let loaded = config::load(&source, &Environment::default(), &Overrides::default());
-    let runtime = loaded.unwrap_or_else(|faults| panic!("{faults}")).runtime;
+    loaded.unwrap_or_else(|faults| panic!("{faults}")).runtime
+}
+
+fn route(name: &str) -> Arc<Route> {
+    let runtime = runtime();
     let mut route = (*runtime.routes.resolve(name).expect("a route")).clone();
     route.progress = crate::route::ProgressMode::Off;
     Arc::new(route)
@@ -144,6 +149,8 @@ async fn relayed(route: &Arc<Route>, failures: Failures) -> Told {
     };
     let relay = Arc::new(Relay {
         upstream,
+        health: Arc::new(Health::new(&runtime().providers)),
+        prefills: Prefills::default(),
         secrets: Secrets::default(),
         head_after: Duration::from_secs(15),
         max_answer: 1_000_000,

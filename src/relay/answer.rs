@@ -2,33 +2,29 @@
 
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
-use tokio_util::sync::CancellationToken;
-
+use super::dispatch::Dispatch;
 use super::observer::Observer;
 use super::stream::Stream;
-use super::{Outcome, Request, attempt};
-use crate::retry::Fault;
+use super::{Outcome, attempt};
+use crate::upstream::Upstream;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
 
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
 /// An answer on its way to the client.
-pub(super) struct Answer<B> {
+pub(super) struct Answer<U: Upstream> {
     pub(super) headers: HeaderMap,
-    pub(super) content: Content<B>,
+    pub(super) content: Content<U>,
 }
 
-pub(super) enum Content<B> {
+pub(super) enum Content<U: Upstream> {
     /// All of it at once; the observer, where there still is one, learns that it went out.
     Whole(Bytes, Option<Box<Observer>>),
-    Stream(Box<Stream<B>>),
+    Stream(Box<Stream<U>>),
 }
 
-impl<B> Content<B>
-where
-    B: http_body::Body<Data = Bytes, Error = Fault> + Unpin,
-{
+impl<U: Upstream> Content<U> {
     /// Bytes that end a request which is already over.
     pub(super) fn over(bytes: Bytes) -> Self {
         Self::Whole(bytes, None)
@@ -48,21 +44,16 @@ where
     }
 }
 
-impl<B> Answer<B>
-where
-    B: http_body::Body<Data = Bytes, Error = Fault> + Unpin,
-{
-    pub(super) fn new(
-        opened: attempt::Opened<B>,
-        request: &Request,
-        observer: Observer,
-        drain: CancellationToken,
-    ) -> Self {
+impl<U: Upstream> Answer<U> {
+    pub(super) fn new(opened: attempt::Opened<U::Body>, dispatch: Dispatch<U>, observer: Observer) -> Self {
         let attempt::Opened { mut headers, provider, model, content } = opened;
-        insert(&mut headers, "x-backstop-route", &request.route.name);
+        insert(&mut headers, "x-backstop-route", &dispatch.request().route.name);
         insert(&mut headers, "x-backstop-provider", &provider);
         insert(&mut headers, "x-backstop-model", &model);
         headers.insert("x-backstop-attempts", observer.attempts().into());
+        if let Some(left) = observer.quota_left() {
+            headers.insert("x-backstop-quota-remaining", left.into());
+        }
         match &content {
             attempt::Content::Stream(_) => {
                 headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
@@ -75,7 +66,9 @@ where
         let content = match content {
             attempt::Content::Whole(bytes) => Content::Whole(bytes, Some(Box::new(observer))),
             attempt::Content::Stream(opening) => {
-                Content::Stream(Box::new(Stream::new(opening, observer, drain)))
+                let drain = dispatch.relay().drain.streams.clone();
+                let way_on = dispatch.resumes().then(|| Box::new(dispatch));
+                Content::Stream(Box::new(Stream::new(opening, observer, way_on, drain)))
             }
         };
         Self { headers, content }

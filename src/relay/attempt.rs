@@ -8,12 +8,16 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 
+use super::dispatch::Context;
+use super::flow::Opening;
+use super::health::Pass;
 use super::limits::Limits;
-use super::observer::Observer;
-use super::stream::Opening;
-use super::{Relay, Request, peek};
+use super::record::Record;
+use super::sieve::Sieve;
+use super::{peek, resume};
+use crate::openai::continuation::Mode;
 use crate::retry::{Fault, classify};
-use crate::route::Candidate;
+use crate::route::{Candidate, OnBreak};
 use crate::upstream::{Call, Connected, Upstream, headers};
 
 /// Enough of an error body to say what it means.
@@ -38,37 +42,88 @@ pub(super) enum Content<B> {
     Stream(Opening<B>),
 }
 
-/// Sends one attempt and waits until its answer has opened.
+/// What an attempt is for.
+#[derive(Debug, Clone)]
+pub(super) enum Goal {
+    /// An answer from its beginning.
+    Answer,
+    /// The rest of an answer that has broken.
+    Continue(Arc<Record>),
+}
+
+/// Sends one attempt to the candidate at `index` and waits until its answer has opened.
 pub(super) async fn run<U: Upstream>(
-    relay: &Relay<U>,
-    request: &Request,
+    context: &Context<U>,
+    index: usize,
+    limits: Limits,
+    pass: &mut Pass,
+    goal: &Goal,
+) -> Result<Opened<U::Body>, Fault> {
+    let Context { relay, request } = context;
+    let candidate = &request.route.chain.candidates()[index];
+    let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits);
+    let Goal::Continue(record) = goal else {
+        let choices = request.envelope.choices();
+        let sieve = match request.route.on_break {
+            OnBreak::Resume if request.envelope.may_resume() => Sieve::recording(choices, candidate),
+            _ => Sieve::new(choices),
+        };
+        return ask(context, candidate, limits, pass, afresh(), sieve).await;
+    };
+    let mut refusal = None;
+    if let Some((body, mode)) = relay.prefills.body(&request.envelope, candidate, record.text()) {
+        let sieve = Sieve::continuing(record, mode, candidate);
+        match ask(context, candidate, limits, pass, body, sieve).await {
+            Err(fault) if resume::is_refusal(&fault) => refusal = Some(fault),
+            result => return result,
+        }
+    }
+    let sieve = Sieve::continuing(record, Mode::Repeats, candidate);
+    let result = ask(context, candidate, limits, pass, afresh(), sieve).await;
+    match refusal {
+        // Refused both ways: it was not for the beginning of the answer.
+        Some(refusal) if !result.as_ref().is_err_and(resume::is_refusal) => {
+            relay.prefills.refused(candidate, &refusal);
+        }
+        _ => {}
+    }
+    result
+}
+
+async fn ask<U: Upstream>(
+    context: &Context<U>,
     candidate: &Candidate,
     limits: Limits,
-    observer: &mut Observer,
+    pass: &mut Pass,
+    body: Vec<Bytes>,
+    sieve: Sieve,
 ) -> Result<Opened<U::Body>, Fault> {
+    let Context { relay, request } = context;
     let stream = request.envelope.stream();
     let connected = Connected::default();
     let call = Call {
         candidate,
-        key: 0,
+        key: pass.key(),
         connect: limits.connect,
         connected: &connected,
         client_headers: &request.headers,
-        body: request.envelope.body_for(&candidate.model, &candidate.edits),
+        body,
         stream,
     };
     let response = limits.head(&connected, relay.upstream.send(call)).await?;
     let (head, body) = response.into_parts();
+    pass.head(&head.headers);
     if head.status != StatusCode::OK {
         let body = error_body(body, limits).await;
         return Err(classify::response(head.status, &head.headers, &body, SystemTime::now()));
     }
     let content = if stream {
-        let opening = peek::stream(body, &head.headers, request, relay.max_answer, limits, observer).await?;
+        let opening = peek::stream(body, &head.headers, sieve, request, relay.max_answer, limits).await?;
         Content::Stream(opening)
     } else {
         Content::Whole(peek::whole(body, &head.headers, relay.max_answer, limits).await?)
     };
+    pass.opened();
     Ok(Opened {
         headers: headers::inbound(&head.headers),
         provider: Arc::clone(&candidate.provider_name),

@@ -15,22 +15,22 @@ use crate::route::Route;
 use crate::upstream::Upstream;
 
 /// The body of a response; it never fails, for a failure is an event of the stream.
-pub struct Body<U: Upstream>(State<U::Body>);
+pub struct Body<U: Upstream>(State<U>);
 
-enum State<B> {
-    Early(Early<B>),
-    Answer(Content<B>),
+enum State<U: Upstream> {
+    Early(Early<U>),
+    Answer(Content<U>),
 }
 
 /// The response of an answer that opened before any head had gone out.
-pub(super) fn late<U: Upstream>(answer: Answer<U::Body>) -> Response<Body<U>> {
+pub(super) fn late<U: Upstream>(answer: Answer<U>) -> Response<Body<U>> {
     let mut response = Response::new(Body(State::Answer(answer.content)));
     *response.headers_mut() = answer.headers;
     response
 }
 
 /// The response whose head goes out before the answer. It carries the route and nothing of a provider.
-pub(super) fn early<U: Upstream>(route: &Route, early: Early<U::Body>) -> Response<Body<U>> {
+pub(super) fn early<U: Upstream>(route: &Route, early: Early<U>) -> Response<Body<U>> {
     let mut response = Response::new(Body(State::Early(early)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));

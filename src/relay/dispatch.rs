@@ -1,167 +1,263 @@
 //! The loop: attempt, fault, verdict, step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::attempt::{Goal, Opened};
+use super::health::{Pass, Rest, Waiting};
 use super::limits::Until;
 use super::observer::Observer;
-use super::{Failure, Outcome, Relay, Request, attempt};
+use super::{Failure, Relay, Request};
 use crate::retry::classify;
-use crate::retry::schedule::{Schedule, Send, Step, Stop};
-use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Words};
-use crate::route::Candidate;
+use crate::retry::schedule::{Gap, Schedule, Send, Step, Stop, StopReason};
+use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Phase, Verdict};
+use crate::route::OnBreak;
 use crate::upstream::Upstream;
+
+mod end;
+mod race;
+mod turn;
+
+pub(super) use end::End;
+
+use turn::Turn;
 
 /// Tries `request` until a candidate answers or none is left.
 pub(super) async fn run<U: Upstream>(
     relay: Arc<Relay<U>>,
     request: Request,
     mut observer: Observer,
-) -> Result<Answer<U::Body>, Failure> {
-    let drain = relay.drain.clone();
-    let opened = {
-        let attempts = drive(&relay, &request, &mut observer);
-        tokio::select! {
-            biased;
-            result = attempts => result,
-            () = drain.streams.cancelled() => Err(End::ShuttingDown),
-        }
-    };
-    match opened {
-        Ok(opened) => Ok(Answer::new(opened, &request, observer, drain.streams)),
+) -> Result<Answer<U>, Failure> {
+    let mut dispatch = Dispatch::new(relay, request);
+    match dispatch.first(&mut observer).await {
+        Ok(opened) => Ok(Answer::new(opened, dispatch, observer)),
         Err(end) => {
-            let failure = end.failure(&request, &mut observer);
+            let failure = end.failure(dispatch.request(), &mut observer);
             observer.failed_for_good(&failure);
             Err(failure)
         }
     }
 }
 
-/// Why a request got no answer.
-enum End {
-    /// The schedule stopped; the fault that decides the outcome, and whose it was.
-    Stopped(Stop, (usize, Fault)),
-    /// The process is about to end.
-    ShuttingDown,
+/// What every attempt of a request needs.
+pub(super) struct Context<U> {
+    pub(super) relay: Arc<Relay<U>>,
+    pub(super) request: Request,
 }
 
-async fn drive<U: Upstream>(
-    relay: &Relay<U>,
-    request: &Request,
-    observer: &mut Observer,
-) -> Result<attempt::Opened<U::Body>, End> {
-    let route = &request.route;
-    let candidates = route.chain.candidates();
-    let mut schedule = Schedule::new(route);
-    let mut generator: SmallRng = rand::make_rng();
-    let mut growth = vec![Growth::default(); candidates.len()];
-    let mut deciding = Deciding::default();
-    let mut step = schedule.first();
-    loop {
-        let send = match step {
-            Step::Send(send) => send,
-            Step::Stop(stop) => {
-                let fault = deciding.fault().expect("a schedule stops after a failed attempt only");
-                return Err(End::Stopped(stop, fault));
-            }
-        };
-        wait(relay, &send, schedule.of(), observer).await?;
-        let candidate = &candidates[send.candidate];
-        observer.sending(&send, schedule.of(), candidate);
-        let until =
-            Until { time: observer.started() + send.until, is_share: send.until < route.policy.deadline };
-        let limits = growth[send.candidate].limits(&candidate.timeouts, request.envelope.stream(), until);
-        let fault = match attempt::run(relay, request, candidate, limits, observer).await {
-            Ok(opened) => {
-                observer.answered();
-                return Ok(opened);
-            }
-            Err(fault) => observer.failed(fault),
-        };
-        if schedule.alone() {
-            growth[send.candidate].after(&fault);
-        }
-        let verdict = classify::verdict(&fault, &candidate.policy.on);
-        deciding.note(send.candidate, fault, verdict);
-        let mut draw = |range: DelayRange| generator.random_range(range.min()..=range.max());
-        step = schedule.after(verdict, observer.elapsed(), &mut draw);
-    }
+/// The way of one request along its chain.
+pub(super) struct Dispatch<U> {
+    context: Arc<Context<U>>,
+    schedule: Schedule,
+    generator: SmallRng,
+    growth: Vec<Growth>,
+    deciding: Deciding,
+    /// The latest faults that this request has met itself, of each candidate: what others have learnt of such
+    /// a one does not hold it back.
+    met: Vec<Option<Class>>,
+    /// What tells its attempts from those of others.
+    number: u64,
+    /// The candidates that have told it 429, for as long as it has no answer.
+    waiting: Vec<Waiting>,
+    /// What the latest rest was for.
+    rest: Option<(usize, Rest)>,
+    insisted: bool,
+    began: Instant,
+    /// When the latest answer opened.
+    opened: Instant,
+    /// How long the deadline's clock has stood still: while an answer was going by.
+    paused: Duration,
 }
 
-/// Sleeps before an attempt; the signal to stop ends the wait and the request.
-async fn wait<U>(relay: &Relay<U>, send: &Send, of: u32, observer: &mut Observer) -> Result<(), End> {
-    if send.wait.is_zero() {
-        return Ok(());
-    }
-    observer.waiting(send, of);
-    tokio::select! {
-        biased;
-        () = relay.drain.pauses.cancelled() => Err(End::ShuttingDown),
-        () = tokio::time::sleep(send.wait) => Ok(()),
-    }
-}
-
-impl End {
-    fn failure(self, request: &Request, observer: &mut Observer) -> Failure {
-        let route = &request.route.name;
-        let trail = observer.take_trail();
-        let sent = observer.attempts();
-        let attempts = match sent {
-            1 => "1 attempt".to_owned(),
-            count => format!("{count} attempts"),
-        };
-        let (stop, candidate, fault) = match self {
-            Self::Stopped(stop, (candidate, fault)) => (stop, candidate, fault),
-            Self::ShuttingDown => {
-                return Failure {
-                    outcome: Outcome::ShuttingDown,
-                    message: format!(
-                        "Backstop is shutting down; `{route}` had no answer after {attempts}: ask again in a moment"
-                    ),
-                    retry_after: Some(std::time::Duration::from_secs(1)),
-                    provider_status: None,
-                    attempts: sent,
-                    trail,
-                };
-            }
-        };
-        let retry_after = stop.wish(&fault);
-        let Candidate { provider_name, model, .. } = &request.route.chain.candidates()[candidate];
-        let hint = match retry_after {
-            Some(after) => format!("; try again in {}", Words::about(after)),
-            None => advice(fault.class).map(|advice| format!("; {advice}")).unwrap_or_default(),
-        };
-        Failure {
-            outcome: Outcome::Failed(fault.class),
-            message: format!(
-                "`{route}` got no answer after {attempts} in {} ({}), `{provider_name}/{model}`: {fault}{hint}",
-                Words::about(observer.elapsed()),
-                stop.reason,
-            ),
-            retry_after,
-            provider_status: fault.status,
-            attempts: sent,
-            trail,
+impl<U: Upstream> Dispatch<U> {
+    fn new(relay: Arc<Relay<U>>, request: Request) -> Self {
+        let count = request.route.chain.candidates().len();
+        let number = relay.health.request();
+        Self {
+            schedule: Schedule::new(&request.route),
+            context: Arc::new(Context { relay, request }),
+            generator: rand::make_rng(),
+            growth: vec![Growth::default(); count],
+            deciding: Deciding::default(),
+            met: vec![None; count],
+            number,
+            waiting: Vec::new(),
+            rest: None,
+            insisted: false,
+            began: Instant::now(),
+            opened: Instant::now(),
+            paused: Duration::ZERO,
         }
     }
+
+    pub(super) fn relay(&self) -> &Relay<U> {
+        &self.context.relay
+    }
+
+    pub(super) fn request(&self) -> &Request {
+        &self.context.request
+    }
+
+    /// Whether a stream that breaks is to be continued.
+    pub(super) fn resumes(&self) -> bool {
+        self.request().route.on_break == OnBreak::Resume && self.request().envelope.may_resume()
+    }
+
+    /// The first answer that opens.
+    async fn first(&mut self, observer: &mut Observer) -> Result<Opened<U::Body>, End> {
+        let step = self.schedule.first();
+        self.open(step, &Goal::Answer, observer).await
+    }
+
+    /// An answer that goes on from where one broke with `fault`: of the next candidate if there is one, else
+    /// of the same.
+    pub(super) async fn next(
+        &mut self,
+        fault: Fault,
+        goal: &Goal,
+        observer: &mut Observer,
+    ) -> Result<Opened<U::Body>, End> {
+        self.paused += self.opened.elapsed();
+        let index = self.schedule.current();
+        let verdict = match self.judge(index, fault) {
+            Verdict::Retry { after } => Verdict::Next { after },
+            other => other,
+        };
+        let step = self.after(verdict);
+        self.open(step, goal, observer).await
+    }
+
+    async fn open(
+        &mut self,
+        step: Step,
+        goal: &Goal,
+        observer: &mut Observer,
+    ) -> Result<Opened<U::Body>, End> {
+        let stopped = self.relay().drain.streams.clone();
+        tokio::select! {
+            biased;
+            result = self.drive(step, goal, observer) => result,
+            () = stopped.cancelled() => Err(End::ShuttingDown),
+        }
+    }
+
+    async fn drive(
+        &mut self,
+        mut step: Step,
+        goal: &Goal,
+        observer: &mut Observer,
+    ) -> Result<Opened<U::Body>, End> {
+        loop {
+            let (send, pass) = match step {
+                Step::Send(send) => (send, None),
+                Step::Stop(stop) => self.insist(stop)?,
+            };
+            self.wait(&send, observer).await?;
+            step = match self.turn(&send, pass, goal, observer).await {
+                Turn::Opened(opened) => return Ok(opened),
+                Turn::Failed(verdict) => self.after(verdict),
+                Turn::Rests(rest) => self.skip(send.candidate, rest),
+                Turn::Ended(end) => return Err(end),
+            };
+        }
+    }
+
+    /// Time on the deadline's clock.
+    fn now(&self) -> Duration {
+        self.began.elapsed().saturating_sub(self.paused)
+    }
+
+    fn after(&mut self, verdict: Verdict) -> Step {
+        let now = self.now();
+        let generator = &mut self.generator;
+        self.schedule.after(verdict, now, &mut |range| draw(generator, range))
+    }
+
+    fn skip(&mut self, candidate: usize, rest: Rest) -> Step {
+        let now = self.now();
+        let wait = rest.until.saturating_duration_since(Instant::now());
+        self.rest = Some((candidate, rest));
+        let generator = &mut self.generator;
+        self.schedule.skip(wait, now, &mut |range| draw(generator, range))
+    }
+
+    /// The end; unless all candidates rest for longer than the request may wait: then one attempt goes out
+    /// anyway, if no other request had that privilege within the second.
+    fn insist(&mut self, stop: Stop) -> Result<(Send, Option<Pass>), End> {
+        let now = self.now();
+        if stop.reason == StopReason::Deadline
+            && self.rest.is_some()
+            && now < self.request().route.policy.deadline
+            && !std::mem::replace(&mut self.insisted, true)
+            && let Some(send) = self.schedule.insist(now)
+        {
+            let route = &self.request().route;
+            let candidate = &route.chain.candidates()[send.candidate];
+            if let Some(pass) = self.relay().health.insist(candidate, route.cooldown, self.number) {
+                return Ok((send, Some(pass)));
+            }
+        }
+        let fault = std::mem::take(&mut self.deciding).fault().or_else(|| {
+            let (candidate, rest) = self.rest.take()?;
+            let mut fault = Fault::new(rest.class, Phase::Connect, rest.why);
+            fault.retry_after = stop.retry_after;
+            Some((candidate, fault))
+        });
+        let fault = fault.expect("a schedule stops after a failed attempt or a rest only");
+        Err(End::Stopped(stop, fault))
+    }
+
+    /// Sleeps before an attempt; the signal to stop ends the wait and the request.
+    async fn wait(&mut self, send: &Send, observer: &mut Observer) -> Result<(), End> {
+        if send.wait.is_zero() {
+            return Ok(());
+        }
+        let resting = self.rest.take().filter(|_| send.gap == Gap::Rest);
+        observer.waiting(send, self.schedule.of(), resting.as_ref().map(|(_, rest)| rest.why.as_str()));
+        let relay = self.relay();
+        let candidate = &self.request().route.chain.candidates()[send.candidate];
+        // Whoever waits for a candidate that refused too many, or rests, is told when others get through.
+        let is_told = match send.gap {
+            Gap::Rest => true,
+            Gap::RetryAfter => false,
+            _ => self.met[send.candidate] == Some(Class::RateLimited),
+        };
+        let back = async {
+            if is_told {
+                relay.health.recovered(candidate).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = relay.drain.pauses.cancelled() => Err(End::ShuttingDown),
+            () = tokio::time::sleep(send.wait) => Ok(()),
+            () = back => Ok(()),
+        }
+    }
+
+    /// Notes a fault, and says what it means.
+    fn judge(&mut self, candidate: usize, fault: Fault) -> Verdict {
+        let policy = &self.request().route.chain.candidates()[candidate].policy;
+        let verdict = classify::verdict(&fault, &policy.on);
+        self.met[candidate] = Some(fault.class);
+        self.deciding.note(candidate, fault, verdict);
+        verdict
+    }
+
+    /// When an attempt must have opened.
+    fn until(&self, send: &Send) -> Until {
+        let deadline = self.request().route.policy.deadline;
+        Until { time: self.began + self.paused + send.until, is_share: send.until < deadline }
+    }
 }
 
-/// What whoever reads the error may do about it.
-fn advice(class: Class) -> Option<&'static str> {
-    match class {
-        Class::RateLimited | Class::Overloaded | Class::Reset => Some("try again in a moment"),
-        Class::Connect => Some("is it running, and is its `base_url` right?"),
-        Class::Timeout => Some("try again, or give it longer limits under `timeouts`"),
-        Class::Broken | Class::Empty => Some("try again, or add another model to the chain"),
-        Class::Unauthorized => Some("check the `api_key` of the provider"),
-        Class::Payment => Some("its account needs credit"),
-        Class::NotFound => Some("check the name of the model and the `base_url`"),
-        Class::ContextLength => Some("shorten the conversation, or add a model with a larger context"),
-        Class::Unsupported => Some("add a model to the chain that can do it"),
-        // Their reasons speak for themselves.
-        Class::Unexpected | Class::ContentPolicy | Class::BadRequest => None,
-    }
+fn draw(generator: &mut SmallRng, range: DelayRange) -> Duration {
+    generator.random_range(range.min()..=range.max())
 }

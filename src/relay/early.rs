@@ -2,61 +2,50 @@
 //! leaves takes them along.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::Body;
-use tokio::time::Sleep;
 
 use super::Failure;
 use super::answer::{Answer, Content};
+use super::heartbeat::Heartbeat;
 use super::observer::Progress;
 use crate::openai::sse;
-use crate::retry::Fault;
+use crate::upstream::Upstream;
 
-/// Proxies and clients that give up on silence do so after ten seconds or more.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
-type Attempts<B> = Pin<Box<dyn Future<Output = Result<Answer<B>, Failure>> + Send>>;
+type Attempts<U> = Pin<Box<dyn Future<Output = Result<Answer<U>, Failure>> + Send>>;
 
 /// The attempts of a request whose head has gone out.
-pub(super) struct Early<B> {
-    attempts: Attempts<B>,
-    progress: Progress,
-    heartbeat: Pin<Box<Sleep>>,
+pub(super) struct Early<U: Upstream> {
+    attempts: Attempts<U>,
+    heartbeat: Heartbeat,
 }
 
-impl<B> Early<B>
-where
-    B: Body<Data = Bytes, Error = Fault> + Unpin,
-{
+impl<U: Upstream> Early<U> {
     pub(super) fn new(
-        attempts: Pin<Box<impl Future<Output = Result<Answer<B>, Failure>> + Send + 'static>>,
+        attempts: Pin<Box<impl Future<Output = Result<Answer<U>, Failure>> + Send + 'static>>,
         progress: Progress,
     ) -> Self {
         // The first heartbeat is due at once: it is what the head goes out with.
-        Self { attempts, progress, heartbeat: Box::pin(tokio::time::sleep(Duration::ZERO)) }
+        Self { attempts, heartbeat: Heartbeat::new(progress, Duration::ZERO) }
     }
 
     /// A heartbeat, or what the body becomes when the attempts are over.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<B>> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<U>> {
         if let Poll::Ready(result) = self.attempts.as_mut().poll(cx) {
             return Poll::Ready(match result {
                 Ok(answer) => Next::Become(answer.content),
                 Err(failure) => Next::Become(Content::over(in_band(&failure))),
             });
         }
-        ready!(self.heartbeat.as_mut().poll(cx));
-        let next = tokio::time::Instant::now() + HEARTBEAT;
-        self.heartbeat.as_mut().reset(next);
-        Poll::Ready(Next::Comment(sse::comment(&self.progress.text())))
+        self.heartbeat.poll_next(cx).map(Next::Comment)
     }
 }
 
-pub(super) enum Next<B> {
+pub(super) enum Next<U: Upstream> {
     Comment(Bytes),
-    Become(Content<B>),
+    Become(Content<U>),
 }
 
 /// The failure as the last events of a stream.

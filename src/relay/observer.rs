@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::health::Pass;
 use super::{Attempt, Drain, Failure, Outcome, Request};
 use crate::config::Secrets;
 use crate::retry::schedule::{Gap, Send};
@@ -30,15 +31,39 @@ pub(super) struct Observer {
     started: Instant,
     of: u32,
     sent: u32,
-    provider: Option<Arc<str>>,
-    model: Option<Arc<str>>,
-    waited: Duration,
+    /// The attempt that was sent last or has answered.
+    latest: Option<Try>,
+    /// What the answer's candidate is told about its end.
+    pass: Option<Pass>,
     trail: Vec<Attempt>,
     progress: Progress,
     warned: bool,
     ended: bool,
     dropped: Outcome,
     drain: Drain,
+}
+
+/// One attempt, as logs and trails call it.
+#[derive(Debug, Clone)]
+pub(super) struct Try {
+    number: u32,
+    waited: Duration,
+    provider: Arc<str>,
+    model: Arc<str>,
+    /// The name of its key, where the provider has several.
+    key: Option<Arc<str>>,
+}
+
+impl Try {
+    pub(super) fn new(send: &Send, candidate: &Candidate, key: Option<Arc<str>>) -> Self {
+        Self {
+            number: send.number,
+            waited: send.wait,
+            provider: Arc::clone(&candidate.provider_name),
+            model: Arc::clone(&candidate.model),
+            key,
+        }
+    }
 }
 
 /// The newest thing worth showing to a client that waits.
@@ -74,9 +99,8 @@ impl Observer {
             started: Instant::now(),
             of: 0,
             sent: 0,
-            provider: None,
-            model: None,
-            waited: Duration::ZERO,
+            latest: None,
+            pass: None,
             trail: Vec::new(),
             progress: Progress::default(),
             warned: false,
@@ -103,18 +127,16 @@ impl Observer {
         self.started.elapsed()
     }
 
-    pub(super) fn started(&self) -> Instant {
-        self.started
-    }
-
     /// `provider/model` of the latest attempt.
     pub(super) fn candidate(&self) -> String {
-        let name = |part: &Option<Arc<str>>| part.clone().unwrap_or_default();
-        format!("{}/{}", name(&self.provider), name(&self.model))
+        self.latest
+            .as_ref()
+            .map(|attempt| format!("{}/{}", attempt.provider, attempt.model))
+            .unwrap_or_default()
     }
 
-    /// A wait of `send.wait` begins.
-    pub(super) fn waiting(&mut self, send: &Send, of: u32) {
+    /// A wait of `send.wait` begins; `rest` says why a candidate is left alone.
+    pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<&str>) {
         let wait = Words::about(send.wait);
         let sent = send.number - 1;
         let text = match send.gap {
@@ -132,6 +154,12 @@ impl Observer {
                     "The provider asks to wait ({sent}/{of} attempts). Waiting {wait} before next attempt"
                 )
             }
+            Gap::Rest => {
+                let why = rest.unwrap_or("every model rests");
+                format!(
+                    "Not asked yet: {why} ({sent}/{of} attempts). Waiting up to {wait} before next attempt"
+                )
+            }
             Gap::Attempt | Gap::None => {
                 format!("Attempt {sent}/{of} failed. Waiting {wait} before next attempt")
             }
@@ -140,64 +168,85 @@ impl Observer {
         self.progress.set(text);
     }
 
-    /// Attempt number `send.number` of `of` goes out to `candidate`.
-    pub(super) fn sending(&mut self, send: &Send, of: u32, candidate: &Candidate) {
-        self.sent = send.number;
+    /// An attempt goes out; the request may make `of` of them.
+    pub(super) fn sending(&mut self, attempt: &Try, of: u32) {
+        self.sent = attempt.number;
         self.of = of;
-        self.waited = send.wait;
-        self.provider = Some(Arc::clone(&candidate.provider_name));
-        self.model = Some(Arc::clone(&candidate.model));
-        self.progress.set(format!("Attempt {}/{of} in progress…", send.number));
+        self.latest = Some(attempt.clone());
+        self.progress.set(format!("Attempt {}/{of} in progress…", attempt.number));
     }
 
-    /// The attempt under way failed; gives the fault back with every secret masked.
-    pub(super) fn failed(&mut self, mut fault: Fault) -> Fault {
+    /// An attempt failed; gives the fault back with every secret masked.
+    pub(super) fn failed(&mut self, attempt: &Try, mut fault: Fault) -> Fault {
         fault.reason = self.mask(&fault.reason);
         tracing::info!(
-            request_id = %self.id, route = %self.route, provider = self.provider.as_deref(),
-            class = fault.class.as_str(), status = fault.status,
-            "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, self.model(), self.sent, self.of,
+            request_id = %self.id, route = %self.route, provider = %attempt.provider,
+            class = fault.class.as_str(), status = fault.status, key = attempt.key.as_deref(),
+            "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, attempt.model, attempt.number, self.of,
         );
-        self.remember(&fault);
+        self.remember(attempt, &fault);
         fault
+    }
+
+    /// Of two attempts under way `winner` answered first, and the other one is cancelled.
+    pub(super) fn cancelled(&self, winner: &Try) {
+        tracing::info!(
+            request_id = %self.id, route = %self.route, provider = %winner.provider,
+            "{}:{} - Attempt {}/{}: answered first, the other one is cancelled",
+            self.client, winner.model, winner.number, self.of,
+        );
     }
 
     /// The answer of the latest attempt broke off after it had opened; gives the fault back with
     /// every secret masked.
     pub(super) fn broke(&mut self, outcome: Outcome, mut fault: Fault) -> Fault {
         fault.reason = self.mask(&fault.reason);
-        tracing::info!(
-            request_id = %self.id, route = %self.route, provider = self.provider.as_deref(),
-            "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
-            self.client, self.model(), self.sent, self.of, fault.reason,
-        );
-        self.remember(&fault);
+        if let Some(pass) = self.pass.take() {
+            pass.failed(&fault);
+        }
+        if let Some(attempt) = self.latest.clone() {
+            tracing::info!(
+                request_id = %self.id, route = %self.route, provider = %attempt.provider,
+                "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
+                self.client, attempt.model, attempt.number, self.of, fault.reason,
+            );
+            self.remember(&attempt, &fault);
+        }
         fault
     }
 
-    fn remember(&mut self, fault: &Fault) {
+    fn remember(&mut self, attempt: &Try, fault: &Fault) {
         if self.trail.len() == LONGEST_TRAIL {
             return;
         }
         self.trail.push(Attempt {
-            number: self.sent,
-            provider: self.provider.clone().unwrap_or_default(),
-            model: self.model.clone().unwrap_or_default(),
+            number: attempt.number,
+            provider: Arc::clone(&attempt.provider),
+            model: Arc::clone(&attempt.model),
             phase: fault.phase.as_str(),
             code: fault.class.as_str(),
             status: fault.status,
             reason: fault.reason.clone(),
-            waited: (self.waited.as_secs_f64() * 1000.0).round() / 1000.0,
+            waited: (attempt.waited.as_secs_f64() * 1000.0).round() / 1000.0,
         });
     }
 
-    /// The attempt under way has opened.
-    pub(super) fn answered(&mut self) {
+    /// The answer of an attempt goes out; what becomes of it, its `pass` is told.
+    pub(super) fn answered(&mut self, attempt: Try, pass: Pass) {
+        let left = pass.quota_left();
         tracing::info!(
-            request_id = %self.id, route = %self.route, provider = self.provider.as_deref(),
+            request_id = %self.id, route = %self.route, provider = %attempt.provider,
+            key = attempt.key.as_deref(), quota_minute = left.and_then(|left| left.minute), quota_day = left.and_then(|left| left.day),
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
-            self.client, self.model(), self.sent, self.of, Clock(self.elapsed()),
+            self.client, attempt.model, attempt.number, self.of, Clock(self.elapsed()),
         );
+        self.latest = Some(attempt);
+        self.pass = Some(pass);
+    }
+
+    /// How many requests the quotas of the answer's key leave, the tightest one counted.
+    pub(super) fn quota_left(&self) -> Option<u32> {
+        self.pass.as_ref().and_then(Pass::quota_left)?.lowest()
     }
 
     /// The provider sent something that is no event; said once a stream.
@@ -237,6 +286,11 @@ impl Observer {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        match self.pass.take() {
+            Some(pass) if outcome == Outcome::Ok => pass.finished(),
+            // Whatever else ended it was no fault of the candidate.
+            pass => drop(pass),
+        }
         telemetry::access(&Access {
             request_id: &self.id,
             client: &self.client,
@@ -246,14 +300,10 @@ impl Observer {
             outcome: outcome.as_str(),
             status: (self.status)(outcome, self.provider_status).as_u16(),
             attempts: Some(self.sent),
-            provider: self.provider.as_deref(),
-            model: self.model.as_deref(),
+            provider: self.latest.as_ref().map(|attempt| &*attempt.provider),
+            model: self.latest.as_ref().map(|attempt| &*attempt.model),
             elapsed: self.elapsed(),
         });
-    }
-
-    fn model(&self) -> &str {
-        self.model.as_deref().unwrap_or_default()
     }
 }
 

@@ -11,11 +11,10 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
-use super::Request;
+use super::flow::{LINGER, Opening};
 use super::limits::Limits;
-use super::observer::Observer;
 use super::sieve::{End, Sieve, TOO_LONG};
-use super::stream::{LINGER, Opening};
+use super::{Request, flow};
 use crate::openai::completion::{self, Flaw};
 use crate::openai::error::ProviderError;
 use crate::retry::{Class, Fault, Phase, classify};
@@ -45,16 +44,15 @@ where
 pub(super) async fn stream<B>(
     body: B,
     headers: &HeaderMap,
+    sieve: Sieve,
     request: &Request,
     most: usize,
     limits: Limits,
-    observer: &mut Observer,
 ) -> Result<Opening<B>, Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    let sieve = Sieve::new(request.envelope.choices());
-    match limits.payload(begin(body, sieve, headers, limits, observer)).await? {
+    match limits.payload(begin(body, sieve, headers, limits)).await? {
         Beginning::Events(opening) => Ok(opening),
         Beginning::Json(body, prelude) => {
             let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
@@ -78,14 +76,13 @@ async fn begin<B>(
     sieve: Sieve,
     headers: &HeaderMap,
     limits: Limits,
-    observer: &mut Observer,
 ) -> Result<Beginning<B>, Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
     let (form, prelude) = sniff(&mut body).await?;
     match form {
-        Form::Events => events(body, prelude, sieve, headers, limits, observer).await.map(Beginning::Events),
+        Form::Events => events(body, prelude, sieve, headers, limits).await.map(Beginning::Events),
         Form::Json => Ok(Beginning::Json(body, prelude)),
         Form::Empty => Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body")),
         Form::Neither => {
@@ -135,10 +132,7 @@ where
     let mut read = start;
     while let Some(data) = limits.payload(next_data(&mut body)).await? {
         if read.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
-            let most = ByteSize(most as u64).display().si();
-            let reason = format!("an answer larger than `server.max_answer`: {most}");
-            // The same question gets an answer of that size again.
-            return Err(Fault::new(Class::Unexpected, Phase::FirstToken, reason));
+            return Err(too_large(most));
         }
         if read.is_empty() && first.is_none() {
             first = Some(data);
@@ -150,6 +144,14 @@ where
         read.extend_from_slice(&data);
     }
     Ok(first.unwrap_or_else(|| read.freeze()))
+}
+
+/// An answer that is to be read whole has more than `most` bytes.
+pub(super) fn too_large(most: usize) -> Fault {
+    let most = ByteSize(most as u64).display().si();
+    let reason = format!("an answer larger than `server.max_answer`: {most}");
+    // The same question gets an answer of that size again.
+    Fault::new(Class::Unexpected, Phase::FirstToken, reason)
 }
 
 /// The next bytes of a body, or nothing at its end.
@@ -217,7 +219,6 @@ async fn events<B>(
     mut sieve: Sieve,
     headers: &HeaderMap,
     limits: Limits,
-    observer: &mut Observer,
 ) -> Result<Opening<B>, Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
@@ -225,9 +226,6 @@ where
     let mut pieces = VecDeque::new();
     let mut end = sieve.push(prelude, &mut pieces);
     loop {
-        if sieve.dropped() {
-            observer.dropped_event();
-        }
         if sieve.opened() {
             return Ok(Opening { pieces, sieve, end, body: Some(body), idle: limits.idle });
         }
@@ -236,6 +234,7 @@ where
                 return Err(classify::error_body(headers, &data, Phase::FirstToken, SystemTime::now()));
             }
             Some(End::Done) => return concluded(pieces, sieve, limits),
+            Some(End::Differs(why)) => return Err(flow::differs(why)),
             Some(End::TooLong) => {
                 return Err(broken(TOO_LONG));
             }

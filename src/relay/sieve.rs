@@ -8,8 +8,11 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use super::record::Record;
 use crate::openai::chunk::{self, Choices, Finish};
+use crate::openai::continuation::{Continuation, Differs, Mode};
 use crate::openai::sse::{self, Event, EventSplitter};
+use crate::route::Candidate;
 
 /// A longer event is a break.
 const MAX_EVENT: usize = 8 * 1024 * 1024;
@@ -36,6 +39,10 @@ pub(super) struct Sieve {
     done: bool,
     dropped: bool,
     passed: usize,
+    /// What the client has been given, where that may be needed.
+    record: Option<Box<Record>>,
+    /// Turns the events into the rest of an answer that another candidate began.
+    continuation: Option<Box<Continuation>>,
 }
 
 /// Why nothing more of a stream passes.
@@ -47,12 +54,38 @@ pub(super) enum End {
     Error(Bytes),
     /// An event grew too long.
     TooLong,
+    /// It does not go on from where the answer before it broke.
+    Differs(Differs),
 }
 
 impl Sieve {
     /// The sieve of a stream with this many choices.
     pub(super) fn new(choices: u32) -> Self {
         Self { choices, ..Self::default() }
+    }
+
+    /// The sieve of `candidate`'s stream, which keeps what passes.
+    pub(super) fn recording(choices: u32, candidate: &Candidate) -> Self {
+        Self { record: Some(Box::new(Record::begin(candidate))), ..Self::new(choices) }
+    }
+
+    /// The sieve of a stream in which `candidate` goes on from `record`.
+    pub(super) fn continuing(record: &Record, mode: Mode, candidate: &Candidate) -> Self {
+        Self {
+            choices: 1,
+            continuation: Some(Box::new(record.continuation(mode, candidate))),
+            record: Some(Box::new(record.clone())),
+            ..Self::default()
+        }
+    }
+
+    /// What the client has been given, from the first candidate to this one.
+    pub(super) fn take_record(&mut self) -> Option<Record> {
+        let record = self.record.take().map(|record| *record)?;
+        Some(match self.continuation.take() {
+            Some(continuation) => record.with(*continuation),
+            None => record,
+        })
     }
 
     /// The sieve of a stream whose `[DONE]` has gone by.
@@ -82,6 +115,9 @@ impl Sieve {
 
     /// Whether the answer has opened: a payload, or a finish reason other than a lone `stop`.
     pub(super) fn opened(&self) -> bool {
+        if let Some(continuation) = &self.continuation {
+            return continuation.caught_up();
+        }
         self.payload || matches!(self.finish, Some(Finish::Other))
     }
 
@@ -122,7 +158,8 @@ impl Sieve {
                 end = Some(End::TooLong);
                 break;
             }
-            match self.judge(&event) {
+            let judgement = self.judge(&event);
+            match judgement {
                 Judgement::Pass => run.end = range.end,
                 Judgement::Done => {
                     self.done = true;
@@ -130,8 +167,16 @@ impl Sieve {
                     end = Some(End::Done);
                     break;
                 }
-                Judgement::Drop => {
-                    self.dropped = true;
+                Judgement::DoneAfter(bytes) => {
+                    self.done = true;
+                    self.pass(block, run, out);
+                    run = range;
+                    out.push_back(bytes);
+                    end = Some(End::Done);
+                    break;
+                }
+                Judgement::Drop | Judgement::Swallow => {
+                    self.dropped |= matches!(judgement, Judgement::Drop);
                     self.pass(block, run, out);
                     run = range.end..range.end;
                 }
@@ -143,6 +188,10 @@ impl Sieve {
                 }
                 Judgement::Error(data) => {
                     end = Some(End::Error(data));
+                    break;
+                }
+                Judgement::Differs(differs) => {
+                    end = Some(End::Differs(differs));
                     break;
                 }
             }
@@ -161,7 +210,7 @@ impl Sieve {
     fn judge(&mut self, event: &Event<'_>) -> Judgement {
         let Some(data) = event.data() else { return Judgement::Pass };
         if chunk::is_done(&data) {
-            return Judgement::Done;
+            return self.last();
         }
         if event.name() == Some(b"error") {
             return Judgement::Error(Bytes::copy_from_slice(&data));
@@ -175,25 +224,72 @@ impl Sieve {
         self.untrusted |= facts.spoke.meet(self.finished);
         self.finished = self.finished.and(facts.finished);
         self.finish = self.finish.max(facts.finish);
-        if facts.foreign { Judgement::Replace(without_foreign(event, &data)) } else { Judgement::Pass }
+        let clean = facts.foreign.then(|| chunk::without_foreign(&data));
+        self.follow(event, &data, clean)
+    }
+
+    /// `[DONE]`: nothing more of a continuation can follow.
+    fn last(&mut self) -> Judgement {
+        let Some(continuation) = &mut self.continuation else { return Judgement::Done };
+        match continuation.end() {
+            Ok(None) => Judgement::Done,
+            Ok(Some(data)) => {
+                if let Some(record) = &mut self.record {
+                    record.observe(&data);
+                }
+                Judgement::DoneAfter(sse::data_event(&String::from_utf8_lossy(&data)))
+            }
+            Err(differs) => Judgement::Differs(differs),
+        }
+    }
+
+    /// Makes an event a part of the one answer that the client sees.
+    fn follow(&mut self, event: &Event<'_>, data: &[u8], clean: Option<Vec<u8>>) -> Judgement {
+        let is_clean = clean.is_none();
+        let mut clean = Bytes::from(clean.unwrap_or_default());
+        let new = match &mut self.continuation {
+            Some(continuation) => match continuation.push(if is_clean { data } else { &clean }) {
+                Ok(Some(rewritten)) => {
+                    clean = rewritten;
+                    &clean
+                }
+                Ok(None) => return Judgement::Swallow,
+                Err(differs) => return Judgement::Differs(differs),
+            },
+            None if is_clean => data,
+            None => &clean[..],
+        };
+        if let Some(record) = &mut self.record {
+            record.observe(new);
+        }
+        if is_clean && self.continuation.is_none() {
+            Judgement::Pass
+        } else {
+            Judgement::Replace(with_data(event, data, new))
+        }
     }
 }
 
 enum Judgement {
     Pass,
     Done,
+    /// The same, but this has to go out first.
+    DoneAfter(Bytes),
+    /// It is no event that a client could read.
     Drop,
+    /// It has nothing that the client does not have yet.
+    Swallow,
+    Differs(Differs),
     Replace(Bytes),
     Error(Bytes),
 }
 
-/// The event with its data cleaned: spliced where the data is one line, else written anew with its
-/// other fields kept.
-fn without_foreign(event: &Event<'_>, data: &[u8]) -> Bytes {
-    let clean = chunk::without_foreign(data);
+/// The event with other data: spliced where the data is one line, else written anew with its other
+/// fields kept.
+fn with_data(event: &Event<'_>, data: &[u8], new: &[u8]) -> Bytes {
     if event.raw.as_ptr_range().contains(&data.as_ptr()) {
         let start = data.as_ptr().addr() - event.raw.as_ptr().addr();
-        return [&event.raw[..start], &clean, &event.raw[start + data.len()..]].concat().into();
+        return [&event.raw[..start], new, &event.raw[start + data.len()..]].concat().into();
     }
     let lines = event.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
     let mut bytes = BytesMut::new();
@@ -202,7 +298,7 @@ fn without_foreign(event: &Event<'_>, data: &[u8]) -> Bytes {
         bytes.extend_from_slice(b"\n");
     }
     bytes.extend_from_slice(b"data: ");
-    bytes.extend_from_slice(&clean);
+    bytes.extend_from_slice(new);
     bytes.extend_from_slice(b"\n\n");
     bytes.freeze()
 }

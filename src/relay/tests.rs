@@ -10,10 +10,10 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use self::script::{Act, Part, Script, answer, text_part};
-use super::{Body, Drain, Failure, Outcome, Relay, Request};
-use crate::config::Secrets;
+use super::{Body, Drain, Failure, Health, Outcome, Relay, Request};
+use crate::config::{KeyOrder, Provider, Secrets};
 use crate::openai::envelope::Envelope;
-use crate::retry::{Class, DelayRange, Policy};
+use crate::retry::{Class, DelayRange, Policy, Quota};
 use crate::route::{Candidate, Chain, Edits, OnBreak, Order, ProgressMode, ProviderId, Route, Timeouts};
 
 mod after_commit;
@@ -50,6 +50,18 @@ fn candidate(model: &str, policy: &Policy) -> Candidate {
     }
 }
 
+/// The provider of every candidate, without a key.
+fn provider() -> Provider {
+    Provider {
+        name: "sim".into(),
+        base_url: "http://127.0.0.1:1".parse().unwrap(),
+        keys: Vec::new(),
+        key_order: KeyOrder::default(),
+        quota: Quota::default(),
+        headers: HeaderMap::new(),
+    }
+}
+
 /// A route `r` over `models`, each with `attempts` attempts a second apart.
 fn route(models: &[&str], attempts: u32) -> Route {
     let policy = brisk(attempts);
@@ -79,7 +91,9 @@ fn status(outcome: Outcome, _: Option<u16>) -> StatusCode {
 fn relay(script: Script) -> Arc<Relay<Script>> {
     Arc::new(Relay {
         upstream: script,
+        prefills: crate::relay::resume::Prefills::default(),
         secrets: Secrets::new(["sk-very-secret".to_owned()]),
+        health: Arc::new(Health::new(&[provider()])),
         head_after: secs(15),
         max_answer: 1_000_000,
         status,

@@ -2,8 +2,10 @@
 //!
 //! The gate is open until the first 429. Then it is narrow: one attempt for every ten that wait, in
 //! rounds, until an answer opens; from there on each first payload doubles how many may be in flight,
-//! until nobody has to wait.
+//! until nobody has to wait. Whoever was told 429 waits from then on, in a pause of their own or in the
+//! line, until they have an answer or are [`gone`](Gate::gone).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::line::Line;
@@ -14,12 +16,6 @@ const ROUND: Duration = Duration::from_secs(2);
 /// In a round, one in so many passes.
 const ONE_IN: usize = 10;
 
-/// Whoever was seen within this time is still about: the longest delay between two attempts of a burst.
-const ABOUT: Duration = Duration::from_secs(4);
-
-/// What has been quiet for so long is as good as new.
-const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
-
 /// The gate of one candidate. Callers are told apart by a number of their own.
 #[derive(Debug, Clone, Default)]
 pub struct Gate {
@@ -29,10 +25,8 @@ pub struct Gate {
     epoch: u64,
     /// Attempts under way that were sent in this epoch.
     in_flight: usize,
-    /// Who was seen last since the gate became narrow, and when.
-    seen: (u64, Duration),
-    /// Until then more than one caller is about.
-    crowd_until: Duration,
+    /// Whoever was told 429 and still wants an answer.
+    callers: BTreeSet<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +52,13 @@ pub struct Passage {
     caller: u64,
 }
 
+impl Passage {
+    /// Whose it is.
+    pub fn caller(self) -> u64 {
+        self.caller
+    }
+}
+
 impl Gate {
     /// Whether whoever comes passes at once.
     pub fn is_open(&self) -> bool {
@@ -69,34 +70,28 @@ impl Gate {
         self.line.len()
     }
 
-    /// `caller` comes to wait; gives their ticket.
-    pub fn arrive(&mut self, caller: u64, now: Duration) -> u64 {
-        if !self.is_open() {
-            let (other, at) = self.seen;
-            if !self.line.is_empty() || (other != caller && now < at + ABOUT) {
-                self.crowd_until = now + ABOUT;
-            }
-            self.seen = (caller, now);
-        }
+    /// Somebody comes to wait; gives their ticket.
+    pub fn arrive(&mut self) -> u64 {
         self.line.join()
     }
 
-    /// Whether the holder of `ticket` may pass now.
+    /// Whether the holder of `ticket`, who is `caller`, may pass now.
     ///
     /// # Errors
     ///
     /// When they may at the soonest, if only time decides.
-    pub fn ready(&self, ticket: u64, now: Duration) -> Result<(), Option<Duration>> {
+    pub fn ready(&self, ticket: u64, caller: u64, now: Duration) -> Result<(), Option<Duration>> {
         let position = self.line.position(ticket).ok_or(None)?;
         match self.state {
             State::Open => Ok(()),
             State::Wide { width } if position < width.saturating_sub(self.in_flight) => Ok(()),
             State::Wide { .. } => Err(None),
-            State::Narrow { .. } if self.is_alone(now) => Ok(()),
+            State::Narrow { .. } if self.is_alone(caller) => Ok(()),
             State::Narrow { since, round: last, passed } => {
                 let round = round(since, now);
                 let passed = if round == last { passed } else { 0 };
-                let places = (self.line.len() + passed).div_ceil(ONE_IN).saturating_sub(passed);
+                let waiting = self.callers.len().max(self.line.len() + passed);
+                let places = waiting.div_ceil(ONE_IN).saturating_sub(passed);
                 if round > 0 && position < places {
                     return Ok(());
                 }
@@ -107,8 +102,8 @@ impl Gate {
     }
 
     /// A lone caller keeps to a schedule of its own.
-    fn is_alone(&self, now: Duration) -> bool {
-        self.line.len() == 1 && self.in_flight == 0 && now >= self.crowd_until
+    fn is_alone(&self, caller: u64) -> bool {
+        self.line.len() == 1 && self.in_flight == 0 && self.callers.iter().all(|other| *other == caller)
     }
 
     /// The holder of `ticket`, who is `caller`, goes through.
@@ -138,13 +133,10 @@ impl Gate {
     /// The provider said 429 to the attempt of `passage`. What was under way when it said so for the
     /// first time does not count.
     pub fn rate_limited(&mut self, passage: Passage, now: Duration) {
+        self.callers.insert(passage.caller);
         if passage.epoch != self.epoch || matches!(self.state, State::Narrow { .. }) {
             return;
         }
-        if self.in_flight > 1 || !self.line.is_empty() {
-            self.crowd_until = now + ABOUT;
-        }
-        self.seen = (passage.caller, now);
         self.state = State::Narrow { since: now, round: 0, passed: 0 };
         self.epoch += 1;
         self.in_flight = 0;
@@ -152,6 +144,7 @@ impl Gate {
 
     /// The attempt of `passage` has got its first payload; says whether more may pass for it.
     pub fn opened(&mut self, passage: Passage) -> bool {
+        self.callers.remove(&passage.caller);
         if passage.epoch != self.epoch || self.is_open() {
             return false;
         }
@@ -172,19 +165,27 @@ impl Gate {
         }
     }
 
+    /// `caller` wants no answer any more, or has one from elsewhere.
+    pub fn gone(&mut self, caller: u64) {
+        self.callers.remove(&caller);
+        self.settle();
+    }
+
     /// A gate that nobody needs is open.
     fn settle(&mut self) {
-        if let State::Wide { width } = self.state
-            && self.line.is_empty()
-            && self.in_flight < width
-        {
+        let is_needed = match self.state {
+            State::Open => false,
+            State::Narrow { .. } => self.in_flight > 0 || !self.callers.is_empty(),
+            State::Wide { width } => self.in_flight >= width,
+        };
+        if !is_needed && self.line.is_empty() {
             self.state = State::Open;
         }
     }
 
     /// Whether nothing would be lost by forgetting it, now that nothing of it is under way.
-    pub fn forgettable(&self, now: Duration) -> bool {
-        self.line.is_empty() && (self.is_open() || now >= self.seen.1 + FORGOTTEN_AFTER)
+    pub fn forgettable(&self) -> bool {
+        self.is_open() && self.line.is_empty() && self.callers.is_empty()
     }
 }
 

@@ -9,83 +9,13 @@ use super::{DelayRange, Policy, Verdict};
 use crate::route::{Order, Route};
 
 mod seat;
+mod step;
 #[cfg(test)]
 mod tests;
 
+pub use step::{Gap, Send, Step, Stop, StopReason};
+
 use seat::Seat;
-
-/// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Wait, then send an attempt.
-    Send(Send),
-    /// No attempt follows.
-    Stop(Stop),
-}
-
-/// One attempt to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Send {
-    /// Its position in the chain.
-    pub candidate: usize,
-    /// The number of the attempt within the request, from 1.
-    pub number: u32,
-    /// How long to wait before it; zero if it follows at once.
-    pub wait: Duration,
-    /// Why there is a wait.
-    pub gap: Gap,
-    /// When the attempt must have opened, counted from the beginning of the request.
-    pub until: Duration,
-}
-
-/// What lies between two attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gap {
-    /// The first attempt of the request, or one that follows a move down the chain at once.
-    None,
-    /// The delay between two attempts of a burst.
-    Attempt,
-    /// A burst is over.
-    Burst {
-        /// Which one of its cycle, from 1.
-        completed: u32,
-        /// Bursts in a cycle.
-        of: u32,
-    },
-    /// A cycle is over.
-    Cycle {
-        /// Which one, from 1.
-        completed: u32,
-        /// Cycles in all.
-        of: u32,
-    },
-    /// Every candidate had its turn; the chain begins again.
-    Lap,
-    /// The provider asked for a longer wait than the schedule had.
-    RetryAfter,
-}
-
-/// Why no attempt follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
-    /// The reason.
-    pub reason: StopReason,
-    /// When a candidate that could still answer may be asked again, counted from now.
-    pub retry_after: Option<Duration>,
-}
-
-/// See [`Stop`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// A verdict said that no candidate will answer.
-    Rejected,
-    /// Every candidate was dropped.
-    NoCandidateLeft,
-    /// The schedule or `max_attempts` is used up.
-    AttemptsExhausted,
-    /// The next wait would pass the deadline.
-    Deadline,
-}
 
 /// The schedule of one request.
 #[derive(Debug, Clone)]
@@ -136,6 +66,16 @@ impl Schedule {
         self.seats.iter().filter(|seat| seat.live()).count() == 1
     }
 
+    /// The candidate whose attempt is under way, or was last.
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// Makes `candidate`, whose attempt beside the current one has answered, the current one.
+    pub fn lead(&mut self, candidate: usize) {
+        self.current = candidate;
+    }
+
     /// The first attempt.
     pub fn first(&mut self) -> Step {
         self.begin_turn(0, Duration::ZERO);
@@ -182,6 +122,77 @@ impl Schedule {
         }
     }
 
+    /// What follows when the attempt that was due at `now` is not sent, because its candidate rests for `rest`:
+    /// it counts for nothing, and the next candidate that can be asked at once is; if all rest, the one that is
+    /// back first.
+    pub fn skip(
+        &mut self,
+        rest: Duration,
+        now: Duration,
+        draw: &mut dyn FnMut(DelayRange) -> Duration,
+    ) -> Step {
+        self.sent -= 1;
+        self.seats[self.current].skip(now + rest);
+        let nobody_was_asked = self.seats.iter().filter(|seat| seat.live()).all(Seat::skipped);
+        if self.order == Order::Breadth && !nobody_was_asked {
+            return self.in_breadth(now, draw);
+        }
+        let after = self.current + 1..self.seats.len();
+        let live = after.chain(0..=self.current).filter(|&index| self.seats[index].live());
+        let waits: Vec<_> = live.map(|index| (self.approach(index, now, draw), index)).collect();
+        // The first of the shortest waits: whoever can be asked at once comes in the chain's order.
+        let Some(&((wait, gap), index)) = waits.iter().min_by_key(|((wait, _), _)| *wait) else {
+            return self.stop_with_floor(StopReason::AttemptsExhausted, now);
+        };
+        if now + wait >= self.deadline {
+            return self.stop_with_floor(StopReason::Deadline, now);
+        }
+        self.begin_turn(index, now + wait);
+        self.go(index, wait, gap)
+    }
+
+    /// One attempt at the candidate that is back first, at once, though all rest beyond the deadline.
+    pub fn insist(&mut self, now: Duration) -> Option<Send> {
+        let (_, index) = self.soonest(now)?;
+        self.begin_turn(index, now);
+        match self.go(index, Duration::ZERO, Gap::None) {
+            Step::Send(send) => Some(send),
+            Step::Stop(_) => None,
+        }
+    }
+
+    /// An attempt at another candidate while the current one is still under way: the next live one that does not
+    /// rest. The current candidate stays the current one, and its verdict decides what follows.
+    pub fn beside(&mut self, now: Duration) -> Option<Send> {
+        if self.sent == self.of {
+            return None;
+        }
+        let others = (self.current + 1..self.seats.len()).chain(0..self.current);
+        let ready = |&index: &usize| self.seats[index].live() && self.seats[index].floor(now).is_zero();
+        let index = others.into_iter().find(ready)?;
+        self.seats[index].count();
+        self.sent += 1;
+        let until = self.deadline;
+        Some(Send { candidate: index, number: self.sent, wait: Duration::ZERO, gap: Gap::None, until })
+    }
+
+    /// The attempt beside the current one, at `candidate`, failed at `now` with `verdict`.
+    pub fn beside_failed(&mut self, candidate: usize, verdict: Verdict, now: Duration) {
+        let seat = &mut self.seats[candidate];
+        match verdict {
+            Verdict::Retry { after } | Verdict::Next { after } => {
+                seat.rest_until(now + after.unwrap_or_default());
+            }
+            Verdict::Drop | Verdict::Reject => seat.drop_out(),
+        }
+    }
+
+    /// The attempt beside the current one, at `candidate`, was not sent.
+    pub fn beside_skipped(&mut self, candidate: usize, rest: Duration, now: Duration) {
+        self.sent -= 1;
+        self.seats[candidate].skip(now + rest);
+    }
+
     /// Stays with the current candidate while it may, then moves on.
     fn in_depth(&mut self, stay: bool, now: Duration, draw: &mut dyn FnMut(DelayRange) -> Duration) -> Step {
         let alone = self.alone();
@@ -193,7 +204,7 @@ impl Schedule {
             let wait = pause.max(floor);
             let patient = alone || floor <= seat.patience();
             if patient && now + wait < limit {
-                let gap = if floor > pause { Gap::RetryAfter } else { gap };
+                let gap = if floor > pause { seat.rest_gap() } else { gap };
                 return self.go(self.current, wait, gap);
             }
         }
@@ -211,19 +222,8 @@ impl Schedule {
             if !seat.live() {
                 continue;
             }
-            let floor = seat.floor(now);
-            let (pause, gap) = if index > self.current {
-                (Duration::ZERO, Gap::None)
-            } else {
-                // Coming back is an ordinary step of the candidate's own schedule.
-                match seat.gap(draw) {
-                    (pause, Gap::Attempt) => (pause, Gap::Lap),
-                    boundary => boundary,
-                }
-            };
-            let wait = pause.max(floor);
-            let gap = if floor > pause { Gap::RetryAfter } else { gap };
-            let patient = alone || floor <= seat.patience();
+            let (wait, gap) = self.approach(index, now, draw);
+            let patient = alone || seat.floor(now) <= seat.patience();
             if patient && now + wait < self.deadline {
                 self.begin_turn(index, now + wait);
                 return self.go(index, wait, gap);
@@ -241,6 +241,27 @@ impl Schedule {
         }
     }
 
+    /// The wait before candidate `index` is asked, if it is next.
+    fn approach(
+        &self,
+        index: usize,
+        now: Duration,
+        draw: &mut dyn FnMut(DelayRange) -> Duration,
+    ) -> (Duration, Gap) {
+        let seat = &self.seats[index];
+        let floor = seat.floor(now);
+        let (pause, gap) = if index > self.current {
+            (Duration::ZERO, Gap::None)
+        } else {
+            // Coming back is an ordinary step of the candidate's own schedule.
+            match seat.gap(draw) {
+                (pause, Gap::Attempt) => (pause, Gap::Lap),
+                boundary => boundary,
+            }
+        };
+        if floor > pause { (floor, seat.rest_gap()) } else { (pause, gap) }
+    }
+
     /// Asks the next candidate of this round, or pauses and begins another one.
     fn in_breadth(&mut self, now: Duration, draw: &mut dyn FnMut(DelayRange) -> Duration) -> Step {
         let ready = |seat: &Seat, at: Duration| seat.live() && seat.floor(at).is_zero();
@@ -249,7 +270,8 @@ impl Schedule {
             return self.go(index, Duration::ZERO, Gap::None);
         }
         self.rounds += 1;
-        if self.rounds >= self.pace.attempts() {
+        let due = self.seats.iter().any(|seat| seat.live() && seat.skipped());
+        if self.rounds >= self.pace.attempts() && !due {
             return self.stop_with_floor(StopReason::AttemptsExhausted, now);
         }
         let (pause, gap) = seat::gap_after(&self.pace, self.rounds, draw);
@@ -257,7 +279,7 @@ impl Schedule {
         let (wait, index, gap) = match self.seats.iter().position(|seat| ready(seat, start)) {
             Some(index) => (pause, index, gap),
             None => match self.soonest(now) {
-                Some((floor, index)) => (floor, index, Gap::RetryAfter),
+                Some((floor, index)) => (floor, index, self.seats[index].rest_gap()),
                 None => return self.stop_with_floor(StopReason::AttemptsExhausted, now),
             },
         };

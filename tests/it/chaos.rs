@@ -43,6 +43,10 @@ const CONFIG: &str = r#"
     cycles = 2
     attempt_delay = "1ms..4ms"
     cycle_pause = "5ms..10ms"
+    deadline = "8s"
+    [cooldown]
+    rest = "5ms"
+    rest_max = "40ms"
     [routes]
     deep.chain = ["a/m", "b/m", "c/m"]
     broad = { chain = ["nobody/m", "b/m", "c/m", "a/m"], order = "breadth" }
@@ -94,9 +98,10 @@ impl Asked {
         };
         let ended = tokio::time::timeout(patience, async {
             let mut answer = answer.await;
-            while answer.frame().await.is_ok() {}
+            answer.text().await
         });
-        assert!(ended.await.is_err(), "`{id}` had its answer before it could leave");
+        let ended = ended.await;
+        assert!(ended.is_err(), "`{id}` had its answer before it could leave: {ended:?}");
         Seen::Left
     }
 }
@@ -133,7 +138,7 @@ fn lines(log: &Log) -> BTreeMap<String, Value> {
 /// were all left, and those that nobody could see.
 fn calls(asked: &[(&str, &Provider)], log: &Log) -> BTreeMap<String, u64> {
     let mut calls = BTreeMap::new();
-    for refused in log.saying("connection refused") {
+    for refused in log.saying("ERROR: connect - connection refused") {
         assert_eq!(refused["provider"], "nobody", "{refused}");
         *calls.entry(refused["request_id"].as_str().expect("an id").to_owned()).or_default() += 1;
     }
@@ -222,7 +227,7 @@ async fn run(seed: u64) {
     }
     println!("{outcomes:?} within {:?}", began.elapsed());
     assert_eq!(outcomes["client_gone"], REQUESTS / LEAVERS);
-    assert!(outcomes["ok"] > REQUESTS / 2, "most are answered: {outcomes:?}");
+    assert!(outcomes["ok"] > REQUESTS / 3, "many are answered: {outcomes:?}");
     assert!(outcomes.len() >= 5, "too little went wrong: {outcomes:?}");
 }
 

@@ -189,16 +189,6 @@ async fn comments_of_the_provider_are_life_and_pass() {
 }
 
 #[tokio::test]
-async fn resume_is_accepted_and_acts_as_error() {
-    let act = Act::events([ROLE, HELLO]).then(Finish::Eof);
-    let stage = Stage::new(act, "on_break = \"resume\"").await;
-
-    let body = stage.body().await;
-
-    assert_eq!(error_after(&body, &[ROLE, HELLO].concat())["code"], "stream_broken");
-}
-
-#[tokio::test]
 async fn the_trail_of_a_break_names_every_attempt() {
     let acts = [Act::status(503), Act::events([HELLO]).then(Finish::Eof)];
     let provider = Provider::start(Script::exactly(acts)).unwrap();

@@ -242,6 +242,8 @@ async fn play(row: &Row, stream: bool, expected: &(&str, Verdict, u16, &str), on
         [retry]
         {SCHEDULE}
         on = {{{on}}}
+        [cooldown]
+        enabled = false
         [providers.bad]
         base_url = "{base_url}"
         api_key = "{KEY}"

@@ -14,7 +14,8 @@ mod retry_after;
 
 /// A proxy in front of these providers, with more configuration before them.
 async fn before(named: &[(&str, &Provider)], config: &str) -> Proxy {
-    proxy(&format!("{config}\n{}", providers(named))).await
+    // What one request has met shall not decide about the next one.
+    proxy(&format!("{config}\n{}[cooldown]\nenabled = false\n", providers(named))).await
 }
 
 /// The error that `route` ends in; not streamed.

@@ -45,16 +45,20 @@ fn routes_say_how_they_deliver() {
 fn prefill_is_that_of_the_candidate_the_provider_the_preset() {
     for (provider, candidate, expected) in [
         ("[providers.openai]", "", None),
-        ("[providers.llamacpp]", "", Some(Prefill::Message)),
-        ("[providers.l]\npreset = 'llamacpp'", "", Some(Prefill::Message)),
+        ("[providers.llamacpp]", "", Some(Prefill::ContinueFinal)),
+        ("[providers.l]\npreset = 'llamacpp'", "", Some(Prefill::ContinueFinal)),
         ("[providers.l]\npreset = 'llamacpp'\nprefill = false", "", None),
         ("[providers.llamacpp]", "prefill = false", None),
         ("[providers.openai]", "prefill = true", Some(Prefill::Message)),
         ("[providers.x]\nbase_url = 'http://127.0.0.1:8000/v1'\nprefill = true", "", Some(Prefill::Message)),
-        ("[providers.mistral]\nprefill = true", "", Some(Prefill::Prefix)),
-        ("[providers.deepseek]", "prefill = true", Some(Prefill::Prefix)),
+        ("[providers.mistral]", "", Some(Prefill::Prefix { echoes: true })),
+        ("[providers.deepseek]", "prefill = true", Some(Prefill::Prefix { echoes: false })),
         ("[providers.mistral]\nprefill = true", "prefill = false", None),
-        ("[providers.x]\nbase_url = 'https://api.mistral.ai/v1'\nprefill = true", "", Some(Prefill::Prefix)),
+        (
+            "[providers.x]\nbase_url = 'https://api.mistral.ai/v1'\nprefill = true",
+            "",
+            Some(Prefill::Prefix { echoes: true }),
+        ),
         ("[providers.vllm]", "", None),
         ("[providers.vllm]\nprefill = false", "prefill = true", Some(Prefill::ContinueFinal)),
         (

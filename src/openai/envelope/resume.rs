@@ -34,7 +34,7 @@ impl Envelope {
             return None;
         }
         let end = self.end_of_messages()?;
-        let mark = if prefill == Prefill::Prefix { r#","prefix":true"# } else { "" };
+        let mark = if matches!(prefill, Prefill::Prefix { .. }) { r#","prefix":true"# } else { "" };
         let message = format!(r#",{{"role":"assistant","content":{}{mark}}}"#, literal(text));
         let insertion = Some((end, message));
         if prefill != Prefill::ContinueFinal {

@@ -9,12 +9,12 @@ const fn millis(milliseconds: u64) -> Duration {
 }
 
 fn try_to_pass(gate: &mut Gate, ticket: u64, caller: u64, now: Duration) -> Option<Passage> {
-    gate.ready(ticket, now).is_ok().then(|| gate.pass(ticket, caller, now))
+    gate.ready(ticket, caller, now).is_ok().then(|| gate.pass(ticket, caller, now))
 }
 
 /// Comes and passes at once.
 fn through(gate: &mut Gate, caller: u64, now: Duration) -> Passage {
-    let ticket = gate.arrive(caller, now);
+    let ticket = gate.arrive();
     try_to_pass(gate, ticket, caller, now).expect("the way is free")
 }
 
@@ -45,12 +45,12 @@ fn a_lone_caller_keeps_to_their_own_schedule() {
 
 #[test]
 fn one_in_ten_passes_in_each_round_in_the_order_of_arrival() {
-    let mut gate = narrow(50);
-    let tickets: Vec<_> = (0..21).map(|caller| gate.arrive(caller, millis(500))).collect();
+    let mut gate = narrow(21);
+    let tickets: Vec<_> = (0..21).map(|_| gate.arrive()).collect();
     for ticket in &tickets {
-        assert_eq!(gate.ready(*ticket, millis(1_999)), Err(Some(millis(2_000))));
+        assert_eq!(gate.ready(*ticket, 99, millis(1_999)), Err(Some(millis(2_000))));
     }
-    for (round, expected) in [(2_000, 0..3), (4_000, 3..5), (6_000, 5..7)] {
+    for (round, expected) in [(2_000, 0..3), (4_000, 3..6), (6_000, 6..9)] {
         for (caller, ticket) in (0..).zip(&tickets).skip(expected.start) {
             let passage = try_to_pass(&mut gate, *ticket, caller, millis(round));
             assert_eq!(passage.is_some(), expected.contains(&usize::try_from(caller).unwrap()), "{caller}");
@@ -64,8 +64,8 @@ fn one_in_ten_passes_in_each_round_in_the_order_of_arrival() {
 
 #[test]
 fn each_first_payload_doubles_the_width() {
-    let mut gate = narrow(50);
-    let mut tickets: Vec<_> = (0..40).map(|caller| (caller, gate.arrive(caller, millis(500)))).collect();
+    let mut gate = narrow(40);
+    let mut tickets: Vec<_> = (0..40).map(|caller| (caller, gate.arrive())).collect();
     let mut passed = Vec::new();
     let mut let_through = |gate: &mut Gate, passed: &mut Vec<Passage>| {
         let before = passed.len();
@@ -92,20 +92,22 @@ fn each_first_payload_doubles_the_width() {
 #[test]
 fn whoever_leaves_frees_the_place() {
     let mut gate = narrow(2);
-    let (first, second) = (gate.arrive(0, millis(0)), gate.arrive(1, millis(0)));
-    assert!(gate.ready(second, millis(2_000)).is_err());
+    let (first, second) = (gate.arrive(), gate.arrive());
+    assert!(gate.ready(second, 1, millis(2_000)).is_err());
     gate.leave(first);
     let passage = try_to_pass(&mut gate, second, 1, millis(2_000)).expect("its turn");
     assert_eq!(gate.waiting(), 0);
     gate.ended(passage);
     assert_eq!(gate.in_flight, 0);
-    assert!(gate.forgettable(millis(62_000)));
+    gate.gone(0);
+    gate.gone(1);
+    assert!(gate.forgettable());
 }
 
 #[derive(Debug, Clone)]
 enum Act {
     Wait(u64),
-    Arrive(u64),
+    Arrive,
     Leave(usize),
     Limit(usize),
     Open(usize),
@@ -115,7 +117,7 @@ enum Act {
 fn any_act() -> impl Strategy<Value = Act> {
     prop_oneof![
         2 => (0u64..1_500).prop_map(Act::Wait),
-        6 => (0u64..20).prop_map(Act::Arrive),
+        6 => Just(Act::Arrive),
         1 => any::<usize>().prop_map(Act::Leave),
         2 => any::<usize>().prop_map(Act::Limit),
         1 => any::<usize>().prop_map(Act::Open),
@@ -136,7 +138,7 @@ proptest! {
             let count = under_way.len().max(1);
             match act {
                 Act::Wait(time) => now += millis(time),
-                Act::Arrive(caller) => waiting.push(gate.arrive(caller, now)),
+                Act::Arrive => waiting.push(gate.arrive()),
                 Act::Leave(which) if !waiting.is_empty() => {
                     gate.leave(waiting.remove(which % waiting.len()));
                 }
@@ -147,9 +149,9 @@ proptest! {
                 Act::End(which) if !under_way.is_empty() => gate.ended(under_way.swap_remove(which % count)),
                 _ => {}
             }
-            let ready: Vec<bool> = waiting.iter().map(|ticket| gate.ready(*ticket, now).is_ok()).collect();
+            let ready: Vec<bool> = waiting.iter().map(|ticket| gate.ready(*ticket, 99, now).is_ok()).collect();
             prop_assert!(ready.is_sorted_by(|earlier, later| earlier >= later), "those in front come first");
-            while let Some(ticket) = waiting.first().copied().filter(|ticket| gate.ready(*ticket, now).is_ok()) {
+            while let Some(ticket) = waiting.first().copied().filter(|ticket| gate.ready(*ticket, 99, now).is_ok()) {
                 waiting.remove(0);
                 under_way.push(gate.pass(ticket, 0, now));
             }
@@ -160,10 +162,10 @@ proptest! {
         }
         under_way.drain(..).for_each(|passage| gate.ended(passage));
         while let Some(ticket) = waiting.first().copied() {
-            if let Err(soonest) = gate.ready(ticket, now) {
+            if let Err(soonest) = gate.ready(ticket, 99, now) {
                 now = soonest.expect("nothing is under way that could be waited for");
             }
-            prop_assert_eq!(gate.ready(ticket, now), Ok(()));
+            prop_assert_eq!(gate.ready(ticket, 99, now), Ok(()));
             let passage = gate.pass(ticket, 0, now);
             gate.ended(passage);
             waiting.remove(0);

@@ -13,6 +13,10 @@ pub(super) struct Seat {
     dropped: bool,
     /// No attempt before this time.
     rests_until: Duration,
+    /// Whether that is what other requests have learnt, not what the provider told this one.
+    told_by_others: bool,
+    /// Whether its latest turn passed without an attempt.
+    skipped: bool,
 }
 
 impl Seat {
@@ -24,6 +28,8 @@ impl Seat {
             sent: 0,
             dropped: false,
             rests_until: Duration::ZERO,
+            told_by_others: false,
+            skipped: false,
         }
     }
 
@@ -39,16 +45,40 @@ impl Seat {
         self.dropped
     }
 
+    /// Whether it is due for an attempt that it could not have.
+    pub(super) fn skipped(&self) -> bool {
+        self.skipped
+    }
+
     pub(super) fn drop_out(&mut self) {
         self.dropped = true;
     }
 
     pub(super) fn count(&mut self) {
         self.sent += 1;
+        self.skipped = false;
+    }
+
+    /// Takes the latest attempt back: it was not sent, because the candidate rests until `time`.
+    pub(super) fn skip(&mut self, time: Duration) {
+        self.sent -= 1;
+        self.skipped = true;
+        if time > self.rests_until {
+            self.rests_until = time;
+            self.told_by_others = true;
+        }
     }
 
     pub(super) fn rest_until(&mut self, time: Duration) {
-        self.rests_until = self.rests_until.max(time);
+        if time > self.rests_until {
+            self.rests_until = time;
+            self.told_by_others = false;
+        }
+    }
+
+    /// Why it rests.
+    pub(super) fn rest_gap(&self) -> Gap {
+        if self.told_by_others { Gap::Rest } else { Gap::RetryAfter }
     }
 
     /// How long the provider still wants to be left alone.
@@ -61,8 +91,11 @@ impl Seat {
         self.policy.retry_after_cap
     }
 
-    /// The wait before this candidate's next attempt.
+    /// The wait before this candidate's next attempt; none if it has had that wait already.
     pub(super) fn gap(&self, draw: &mut dyn FnMut(DelayRange) -> Duration) -> (Duration, Gap) {
+        if self.skipped {
+            return (Duration::ZERO, Gap::None);
+        }
         gap_after(&self.policy, self.sent, draw)
     }
 }

@@ -53,6 +53,8 @@ async fn the_nearest_ruling_counts() {
         [retry]
         {SCHEDULE}
         on = {{ not_found = "reject" }}
+        [cooldown]
+        enabled = false
         [policies.patient]
         on = {{ not_found = "retry" }}
         [routes.default]

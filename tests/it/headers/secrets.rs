@@ -34,6 +34,8 @@ fn configuration(provider: &Provider, secret_file: &Path) -> String {
         base_url = "{url}"
         api_key = {{ file = "{file}" }}
         headers = {{ X-Auth-Token = "{HEADER}" }}
+        [cooldown]
+        enabled = false
         [retry]
         attempts_per_burst = 1
         bursts_per_cycle = 1

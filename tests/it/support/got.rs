@@ -51,8 +51,9 @@ impl Got {
 /// What has come of a stream.
 #[derive(Debug, Default)]
 struct Reading {
+    begun: bool,
     text: String,
-    id: Option<Value>,
+    id: Option<String>,
     roles: usize,
     finished: bool,
 }
@@ -77,8 +78,11 @@ impl Reading {
     }
 
     fn chunk(&mut self, chunk: &Value) {
-        let id = self.id.get_or_insert_with(|| chunk["id"].clone());
-        assert_eq!(chunk["id"], *id, "another answer goes on: {chunk}");
+        self.begun = true;
+        if let Some(id) = chunk["id"].as_str() {
+            let first = self.id.get_or_insert_with(|| id.to_owned());
+            assert_eq!(id, first, "another answer goes on: {chunk}");
+        }
         let choices = chunk["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
         let Some(choice) = choices.iter().find(|choice| choice["index"] == 0) else { return };
         let content = choice["delta"]["content"].as_str().unwrap_or_default();
@@ -95,7 +99,7 @@ impl Reading {
     fn error(self, chunk: &Value) -> Got {
         assert!(chunk.get("choices").is_none(), "Open WebUI ignores an error beside choices: {chunk}");
         let word = |member: &str| chunk["error"][member].as_str().expect("a text").to_owned();
-        if self.id.is_some() {
+        if self.begun {
             return Got::Broken { text: self.text, code: word("code"), message: word("message") };
         }
         let attempts = chunk["error"]["metadata"]["attempts"].as_array().map_or(0, Vec::len);

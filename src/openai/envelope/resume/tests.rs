@@ -19,7 +19,7 @@ fn the_answer_so_far_is_the_last_message() {
     let text = r#"{ "messages" : [ {"role":"user","content":"\u0068i"} ] ,"model":"x", "top_p":1.0}"#;
     for (prefill, message, rest) in [
         (Prefill::Message, r#"{"role":"assistant","content":"a\"\n"}"#, ""),
-        (Prefill::Prefix, r#"{"role":"assistant","content":"a\"\n","prefix":true}"#, ""),
+        (Prefill::Prefix { echoes: true }, r#"{"role":"assistant","content":"a\"\n","prefix":true}"#, ""),
         (
             Prefill::ContinueFinal,
             r#"{"role":"assistant","content":"a\"\n"}"#,
@@ -88,7 +88,7 @@ proptest! {
         set in members(&["a", "c"], value(KEYS)),
         unset in prop::collection::vec(prop::sample::select(&["b", "c"][..]).prop_map(String::from), 0..3),
         said in "\\PC{1,9}",
-        prefill in prop::sample::select(&[Prefill::Message, Prefill::Prefix, Prefill::ContinueFinal][..]),
+        prefill in prop::sample::select(&[Prefill::Message, Prefill::Prefix { echoes: false }, Prefill::ContinueFinal][..]),
         mut noise in noise(),
     ) {
         messages.push(json!({ "role": "user", "content": "hi" }));
@@ -110,7 +110,7 @@ proptest! {
         let mut message = json!({ "role": "assistant", "content": said });
         match prefill {
             Prefill::Message => {}
-            Prefill::Prefix => message["prefix"] = true.into(),
+            Prefill::Prefix { .. } => message["prefix"] = true.into(),
             Prefill::ContinueFinal => {
                 expected["continue_final_message"] = true.into();
                 expected["add_generation_prompt"] = false.into();

@@ -50,7 +50,7 @@ fn play(seed: u64, latency: std::ops::Range<u64>, delay: std::ops::Range<u64>) -
             if let Caller::Pausing(until) = *caller
                 && until <= now
             {
-                *caller = Caller::Queueing(gate.arrive(number, millis(now)));
+                *caller = Caller::Queueing(gate.arrive());
             }
             match *caller {
                 Caller::Queueing(ticket) => {

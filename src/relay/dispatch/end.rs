@@ -1,0 +1,80 @@
+//! Why a request got no answer, and how it is told.
+
+use std::time::Duration;
+
+use crate::relay::observer::Observer;
+use crate::relay::{Failure, Outcome, Request};
+use crate::retry::schedule::Stop;
+use crate::retry::{Class, Fault, Words};
+use crate::route::Candidate;
+
+/// Why a request got no answer.
+pub(in crate::relay) enum End {
+    /// The schedule stopped; the fault that decides the outcome, and whose it was.
+    Stopped(Stop, (usize, Fault)),
+    /// The process is about to end.
+    ShuttingDown,
+}
+
+impl End {
+    /// What the client is told.
+    pub(in crate::relay) fn failure(self, request: &Request, observer: &mut Observer) -> Failure {
+        let route = &request.route.name;
+        let trail = observer.take_trail();
+        let sent = observer.attempts();
+        let attempts = match sent {
+            1 => "1 attempt".to_owned(),
+            count => format!("{count} attempts"),
+        };
+        let (stop, candidate, fault) = match self {
+            Self::Stopped(stop, (candidate, fault)) => (stop, candidate, fault),
+            Self::ShuttingDown => {
+                return Failure {
+                    outcome: Outcome::ShuttingDown,
+                    message: format!(
+                        "Backstop is shutting down; `{route}` had no answer after {attempts}: ask again in a moment"
+                    ),
+                    retry_after: Some(Duration::from_secs(1)),
+                    provider_status: None,
+                    attempts: sent,
+                    trail,
+                };
+            }
+        };
+        let retry_after = stop.wish(&fault);
+        let Candidate { provider_name, model, .. } = &request.route.chain.candidates()[candidate];
+        let hint = match retry_after {
+            Some(after) => format!("; try again in {}", Words::about(after)),
+            None => advice(fault.class).map(|advice| format!("; {advice}")).unwrap_or_default(),
+        };
+        Failure {
+            outcome: Outcome::Failed(fault.class),
+            message: format!(
+                "`{route}` got no answer after {attempts} in {} ({}), `{provider_name}/{model}`: {fault}{hint}",
+                Words::about(observer.elapsed()),
+                stop.reason,
+            ),
+            retry_after,
+            provider_status: fault.status,
+            attempts: sent,
+            trail,
+        }
+    }
+}
+
+/// What whoever reads the error may do about it.
+fn advice(class: Class) -> Option<&'static str> {
+    match class {
+        Class::RateLimited | Class::Overloaded | Class::Reset => Some("try again in a moment"),
+        Class::Connect => Some("is it running, and is its `base_url` right?"),
+        Class::Timeout => Some("try again, or give it longer limits under `timeouts`"),
+        Class::Broken | Class::Empty => Some("try again, or add another model to the chain"),
+        Class::Unauthorized => Some("check the `api_key` of the provider"),
+        Class::Payment => Some("its account needs credit"),
+        Class::NotFound => Some("check the name of the model and the `base_url`"),
+        Class::ContextLength => Some("shorten the conversation, or add a model with a larger context"),
+        Class::Unsupported => Some("add a model to the chain that can do it"),
+        // Their reasons speak for themselves.
+        Class::Unexpected | Class::ContentPolicy | Class::BadRequest => None,
+    }
+}

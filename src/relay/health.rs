@@ -1,0 +1,146 @@
+//! What all requests share: who rests, who waits for whom, which key is next, what quotas leave.
+//!
+//! An attempt asks for leave ([`Health::admit`]) and holds it as a [`Pass`] while it is under way.
+//! Whoever drops a pass gives everything back, so that a client that leaves blocks nobody.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use crate::config::Provider;
+use crate::retry::{Class, Cooldown};
+use crate::route::{Candidate, ProviderId};
+
+mod book;
+mod choice;
+mod desk;
+mod obstacles;
+mod pass;
+#[cfg(test)]
+mod tests;
+
+use choice::Step;
+use desk::{Desk, Place};
+
+pub(super) use pass::{Pass, Waiting};
+
+/// The shared state of all providers.
+#[derive(Debug)]
+pub struct Health {
+    /// One for each provider.
+    desks: Vec<Arc<Desk>>,
+    requests: AtomicU64,
+}
+
+/// What an attempt needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    /// Whom it is for.
+    pub(super) candidate: &'a Candidate,
+    /// When the candidate is left alone.
+    pub(super) cooldown: Cooldown,
+    /// Whose it is: a number from [`Health::request`].
+    pub(super) request: u64,
+    /// Whether the request has itself met a fault of the candidate, and so keeps to its own schedule.
+    pub(super) own: bool,
+    /// The keys that are not to be taken.
+    pub(super) tried: &'a [usize],
+    /// Until when it may wait for its turn.
+    pub(super) patience: Instant,
+    /// Whether it may spend a quota.
+    pub(super) spends_quota: bool,
+}
+
+/// Why no attempt may be sent now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// When asking again may help.
+    pub(super) until: Instant,
+    /// What is said of the candidate: `rests after 5 failures`.
+    pub(super) why: String,
+    /// What a request fails with that cannot wait for the end of it: `RateLimited` where that is why.
+    pub(super) class: Class,
+}
+
+impl Health {
+    /// A table of `providers` about which nothing is known.
+    pub fn new(providers: &[Provider]) -> Self {
+        let began = Instant::now();
+        Self {
+            desks: providers.iter().map(|provider| Arc::new(Desk::new(provider, began))).collect(),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// A number for a request, by which its attempts are told from those of others.
+    pub(super) fn request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Leave to send one attempt.
+    ///
+    /// Chooses the key; takes the place of the probe after a rest, a place behind the gate after a 429,
+    /// and one request of the quotas. Waits for the last two, but not beyond the patience of `ask`.
+    /// Dropping the future gives up the place in the line.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rest`] where the candidate is to be left alone for now.
+    pub(super) async fn admit(&self, ask: Ask<'_>) -> Result<Pass, Rest> {
+        let desk = self.desk(ask.candidate.provider);
+        let mut place = Place::new(desk, ask.candidate);
+        loop {
+            let changed = desk.changed.notified();
+            let wait = match desk.step(&ask, &mut place, SystemTime::now()) {
+                Step::Pass(granted) => return Ok(Pass::new(Arc::clone(desk), &ask, granted)),
+                Step::Rest(rest) => return Err(rest),
+                Step::Wait(wait) => wait,
+            };
+            if Instant::now() >= ask.patience {
+                return Err(wait);
+            }
+            // Too late or just in time: the next step tells.
+            let _late = tokio::time::timeout_at(wait.until.min(ask.patience), changed).await;
+        }
+    }
+
+    /// Leave to send one attempt although `candidate` rests: one a second over all requests.
+    ///
+    /// Quotas are kept even so.
+    pub(super) fn insist(&self, candidate: &Candidate, cooldown: Cooldown, request: u64) -> Option<Pass> {
+        let desk = self.desk(candidate.provider);
+        let ask = Ask {
+            candidate,
+            cooldown,
+            request,
+            own: true,
+            tried: &[],
+            patience: Instant::now(),
+            spends_quota: true,
+        };
+        let granted = desk.insist(&ask, SystemTime::now())?;
+        Some(Pass::new(Arc::clone(desk), &ask, granted))
+    }
+
+    /// Resolves when a rest of `candidate` ends early: when an answer of it has opened, also one that
+    /// lets more through after a 429, or when its probe has ended without a judgement.
+    ///
+    /// Only what happens after the first poll counts.
+    pub(super) async fn recovered(&self, candidate: &Candidate) {
+        let news = self.desk(candidate.provider).news_of(candidate);
+        news.notified().await;
+    }
+
+    /// Forgets what is back to normal: clients can make up the names of models.
+    pub fn tidy(&self) {
+        for desk in &self.desks {
+            desk.tidy();
+        }
+    }
+
+    fn desk(&self, provider: ProviderId) -> &Arc<Desk> {
+        &self.desks[provider.0]
+    }
+}

@@ -1,0 +1,106 @@
+//! What is known of one provider.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::config::Provider;
+use crate::retry::breaker::Breaker;
+use crate::retry::gate::Gate;
+use crate::retry::line::Line;
+use crate::retry::quota::Account;
+
+/// The keys and models of a provider. Without a key it has one entry for the attempts without one.
+#[derive(Debug)]
+pub(super) struct Book {
+    /// Over all keys.
+    pub(super) quota: Account,
+    pub(super) keys: Vec<Key>,
+    models: HashMap<Arc<str>, Model>,
+    /// The key whose turn it is.
+    pub(super) turn: usize,
+}
+
+/// A key, whatever the model.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) breaker: Breaker,
+    /// For the models that cost nothing.
+    pub(super) free: Breaker,
+    pub(super) quota: Account,
+    /// Those who wait for the quota.
+    pub(super) line: Line,
+}
+
+#[derive(Debug)]
+pub(super) struct Model {
+    /// One for each key.
+    pub(super) seats: Vec<Seat>,
+    /// When an attempt was last sent although it rested.
+    pub(super) insisted: Option<Duration>,
+    /// Tells of rests that end early.
+    pub(super) news: Arc<Notify>,
+}
+
+/// A candidate proper: a model under a key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seat {
+    pub(super) breaker: Breaker,
+    pub(super) gate: Gate,
+    /// Attempts under way.
+    pub(super) under_way: usize,
+}
+
+impl Book {
+    pub(super) fn new(provider: &Provider) -> Self {
+        let quotas = provider.keys.iter().map(|key| key.quota);
+        let keys = quotas.map(Account::new).map(Key::new).collect::<Vec<_>>();
+        let keyless = || vec![Key::new(Account::new(crate::retry::Quota::default()))];
+        Self {
+            quota: Account::new(provider.quota),
+            keys: if keys.is_empty() { keyless() } else { keys },
+            models: HashMap::new(),
+            turn: 0,
+        }
+    }
+
+    /// The model of that name; known from now on.
+    pub(super) fn model(&mut self, name: &Arc<str>) -> &mut Model {
+        let keys = self.keys.len();
+        self.models.entry(Arc::clone(name)).or_insert_with(|| Model {
+            seats: vec![Seat::default(); keys],
+            insisted: None,
+            news: Arc::default(),
+        })
+    }
+
+    /// The model under a key.
+    pub(super) fn seat(&mut self, model: &Arc<str>, key: usize) -> &mut Seat {
+        &mut self.model(model).seats[key]
+    }
+
+    pub(super) fn models(&self) -> impl Iterator<Item = &Model> {
+        self.models.values()
+    }
+
+    pub(super) fn tidy(&mut self, now: Duration) {
+        self.models.retain(|_, model| {
+            let awaited = Arc::strong_count(&model.news) > 1;
+            awaited || !model.seats.iter().all(|seat| seat.forgettable(now))
+        });
+    }
+}
+
+impl Key {
+    fn new(quota: Account) -> Self {
+        Self { breaker: Breaker::default(), free: Breaker::default(), quota, line: Line::default() }
+    }
+}
+
+impl Seat {
+    fn forgettable(&self, now: Duration) -> bool {
+        self.under_way == 0 && self.breaker.forgettable(now) && self.gate.forgettable()
+    }
+}

@@ -1,0 +1,116 @@
+//! The book of one provider under its lock, and those who wait before it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::book::Book;
+use crate::config::{KeyOrder, Provider};
+use crate::route::Candidate;
+
+/// One provider. The lock is never held across an await.
+#[derive(Debug)]
+pub(super) struct Desk {
+    /// The provider's name.
+    pub(super) provider: Arc<str>,
+    pub(super) order: KeyOrder,
+    /// The names of the keys.
+    pub(super) names: Vec<Arc<str>>,
+    /// Told when somebody who waits may have a turn.
+    pub(super) changed: Notify,
+    began: Instant,
+    book: Mutex<Book>,
+}
+
+impl Desk {
+    pub(super) fn new(provider: &Provider, began: Instant) -> Self {
+        Self {
+            provider: Arc::clone(&provider.name),
+            order: provider.key_order,
+            names: provider.keys.iter().map(|key| Arc::clone(&key.name)).collect(),
+            changed: Notify::new(),
+            began,
+            book: Mutex::new(Book::new(provider)),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of the book.
+    pub(super) fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The moment that the book calls `time`; one that is out of reach is a year away.
+    pub(super) fn instant(&self, time: Duration) -> Instant {
+        self.began.checked_add(time).unwrap_or_else(|| Instant::now() + Duration::from_hours(365 * 24))
+    }
+
+    pub(super) fn news_of(&self, candidate: &Candidate) -> Arc<Notify> {
+        Arc::clone(&self.lock().model(&candidate.model).news)
+    }
+
+    pub(super) fn tidy(&self) {
+        let now = self.now();
+        self.lock().tidy(now);
+    }
+}
+
+/// Where a request stands in line; dropping it frees the place.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    desk: &'a Desk,
+    model: &'a Arc<str>,
+    pub(super) at: Option<Standing>,
+}
+
+/// Before one key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) key: usize,
+    /// The ticket for the quota's line.
+    pub(super) line: Option<u64>,
+    /// The ticket for the gate's.
+    pub(super) gate: Option<u64>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(desk: &'a Desk, candidate: &'a Candidate) -> Self {
+        Self { desk, model: &candidate.model, at: None }
+    }
+
+    /// The place before `key`; that before another key is given up.
+    pub(super) fn before(&mut self, key: usize, book: &mut Book) -> &mut Standing {
+        if self.at.is_some_and(|standing| standing.key != key) {
+            self.leave(book);
+        }
+        self.at.get_or_insert(Standing { key, line: None, gate: None })
+    }
+
+    /// Gives the place up.
+    pub(super) fn leave(&mut self, book: &mut Book) {
+        let Some(Standing { key, line, gate }) = self.at.take() else { return };
+        if let Some(ticket) = line {
+            book.keys[key].line.leave(ticket);
+        }
+        if let Some(ticket) = gate {
+            book.seat(self.model, key).gate.leave(ticket);
+        }
+        if line.is_some() || gate.is_some() {
+            self.desk.changed.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.at.is_some() {
+            let desk = self.desk;
+            self.leave(&mut desk.lock());
+        }
+    }
+}

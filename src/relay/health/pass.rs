@@ -1,0 +1,221 @@
+//! Leave to send one attempt, and what its end says about those it went to.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use super::Ask;
+use super::book::Book;
+use super::choice::{Granted, Leaves};
+use super::desk::Desk;
+use super::obstacles::is_free;
+use crate::retry::breaker::{Evidence, blames};
+use crate::retry::gate::Passage;
+use crate::retry::patience::is_clipped;
+use crate::retry::quota::Left;
+use crate::retry::{Class, Cooldown, Covers, Fault, Words, rate_limits};
+
+/// Leave to send one attempt, held until it is over. Dropped without a word it says nothing about
+/// anyone, and gives back what it holds.
+#[derive(Debug)]
+pub(in crate::relay) struct Pass {
+    desk: Arc<Desk>,
+    model: Arc<str>,
+    key: usize,
+    tried: Vec<usize>,
+    cooldown: Cooldown,
+    /// Until they are settled.
+    leaves: Option<Leaves>,
+    passage: Passage,
+    left: Left,
+}
+
+impl Pass {
+    pub(super) fn new(desk: Arc<Desk>, ask: &Ask<'_>, granted: Granted) -> Self {
+        let Granted { key, leaves, passage, left } = granted;
+        Self {
+            desk,
+            model: Arc::clone(&ask.candidate.model),
+            key,
+            tried: ask.tried.to_vec(),
+            cooldown: ask.cooldown,
+            leaves: Some(leaves),
+            passage,
+            left,
+        }
+    }
+
+    /// Which of the provider's keys to send; 0 if it has none.
+    pub(in crate::relay) fn key(&self) -> usize {
+        self.key
+    }
+
+    /// The name of the key, if there are several.
+    pub(in crate::relay) fn key_name(&self) -> Option<&str> {
+        let names = &self.desk.names;
+        if names.len() > 1 { names.get(self.key).map(|name| &**name) } else { None }
+    }
+
+    /// Whether another key, not tried yet, can be taken instead of this one.
+    pub(in crate::relay) fn other_keys(&self) -> bool {
+        self.desk.has_other_key(&self.model, self.key, &self.tried, self.cooldown.enabled)
+    }
+
+    /// What the quotas leave, this attempt counted; `None` if there are none.
+    pub(in crate::relay) fn quota_left(&self) -> Option<Left> {
+        (self.left != Left::default()).then_some(self.left)
+    }
+
+    /// A response head has come: learns what its headers say of the quotas.
+    pub(in crate::relay) fn head(&mut self, headers: &HeaderMap) {
+        if self.quota_left().is_none() {
+            return;
+        }
+        let (now, wall) = (self.desk.now(), SystemTime::now());
+        let mut book = self.desk.lock();
+        let lone = book.keys.len() == 1;
+        for report in rate_limits::reports(headers, wall) {
+            book.keys[self.key].quota.learn(&report, now, wall);
+            // What is said to one of several keys says nothing of their sum.
+            if lone {
+                book.quota.learn(&report, now, wall);
+            }
+        }
+        self.left = book.keys[self.key].quota.left(now, wall).min(book.quota.left(now, wall));
+    }
+
+    /// The first payload has come.
+    pub(in crate::relay) fn opened(&mut self) {
+        let Some(leaves) = &mut self.leaves else { return };
+        let mut book = self.desk.lock();
+        let key = &mut book.keys[self.key];
+        let key_ends = key.breaker.opened(&mut leaves.key);
+        let free_ends = leaves.free.as_mut().is_some_and(|free| key.free.opened(free));
+        let seat = book.seat(&self.model, self.key);
+        let seat_ends = seat.breaker.opened(&mut leaves.seat);
+        let wider = seat.gate.opened(self.passage);
+        self.tell(&mut book, key_ends || free_ends, seat_ends || wider);
+    }
+
+    /// The answer ended well.
+    pub(in crate::relay) fn finished(mut self) {
+        self.opened();
+        self.settle(|book, leaves, pass| {
+            let key = &mut book.keys[pass.key];
+            key.breaker.finished(leaves.key);
+            if let Some(free) = leaves.free {
+                key.free.finished(free);
+            }
+            book.seat(&pass.model, pass.key).breaker.finished(leaves.seat);
+        });
+    }
+
+    /// The attempt failed, which may be the last that it takes for the candidate or the key to rest. After
+    /// a 429 the request is one of those who wait for the candidate, as long as it holds what comes back.
+    ///
+    /// What is wrong with the request, and what the deadline cut short, is held against nobody.
+    pub(in crate::relay) fn failed(mut self, fault: &Fault) -> Aftermath {
+        let now = self.desk.now();
+        let blamed = self.cooldown.enabled && blames(fault.class) && !is_clipped(fault);
+        let mut rest = None;
+        self.settle(|book, leaves, pass| {
+            if fault.class == Class::RateLimited {
+                book.seat(&pass.model, pass.key).gate.rate_limited(pass.passage, now);
+            }
+            let named = match fault.covers {
+                Covers::Key => book.keys.len() > 1,
+                Covers::FreeModels => is_free(&pass.model),
+                Covers::Candidate => false,
+            };
+            let subject = match (fault.covers, leaves.free) {
+                _ if !blamed => None,
+                (Covers::Key, _) if named => Some((&mut book.keys[pass.key].breaker, leaves.key)),
+                (Covers::FreeModels, Some(free)) => Some((&mut book.keys[pass.key].free, free)),
+                _ => Some((&mut book.seat(&pass.model, pass.key).breaker, leaves.seat)),
+            };
+            if let Some((breaker, leave)) = subject {
+                let evidence = Evidence { retry_after: fault.retry_after, named };
+                rest = breaker.failed(leave, evidence, &pass.cooldown, now, rand::random());
+            }
+            pass.give_back(book, leaves);
+        });
+        if let Some(rest) = rest {
+            let (provider, model) = (&self.desk.provider, &self.model);
+            tracing::info!(%provider, key = self.key_name(), "{model} rests for {}: {fault}", Words::about(rest));
+        }
+        let waiting = (fault.class == Class::RateLimited).then(|| Waiting {
+            desk: Arc::clone(&self.desk),
+            model: Arc::clone(&self.model),
+            key: self.key,
+            caller: self.passage.caller(),
+        });
+        Aftermath { rest, waiting }
+    }
+
+    /// Ends the attempt: `judge` says what it means for those it went to.
+    fn settle(&mut self, judge: impl FnOnce(&mut Book, Leaves, &Self)) {
+        let Some(leaves) = self.leaves.take() else { return };
+        let desk = Arc::clone(&self.desk);
+        let mut book = desk.lock();
+        judge(&mut book, leaves, self);
+        let seat = book.seat(&self.model, self.key);
+        seat.gate.ended(self.passage);
+        seat.under_way = seat.under_way.saturating_sub(1);
+        drop(book);
+        // A place behind the gate may be free.
+        desk.changed.notify_waiters();
+    }
+
+    /// Gives back the places of probes; for what was judged already nothing happens.
+    fn give_back(&self, book: &mut Book, leaves: Leaves) {
+        let key = &mut book.keys[self.key];
+        let key_free = key.breaker.left(leaves.key);
+        let free_free = leaves.free.is_some_and(|free| key.free.left(free));
+        let seat_free = book.seat(&self.model, self.key).breaker.left(leaves.seat);
+        self.tell(book, key_free || free_free, seat_free);
+    }
+
+    /// Wakes those who wait: for a change of the key, or of the model only.
+    fn tell(&self, book: &mut Book, of_key: bool, of_model: bool) {
+        if of_key {
+            book.models().for_each(|model| model.news.notify_waiters());
+        } else if of_model {
+            book.model(&self.model).news.notify_waiters();
+        }
+        if of_key || of_model {
+            self.desk.changed.notify_waiters();
+        }
+    }
+}
+
+/// What follows from a failure.
+#[derive(Debug)]
+pub(in crate::relay) struct Aftermath {
+    /// The rest that it brought about.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is in the log"))]
+    pub(in crate::relay) rest: Option<Duration>,
+    pub(in crate::relay) waiting: Option<Waiting>,
+}
+
+/// That a request waits for a candidate which has told it 429.
+#[derive(Debug)]
+pub(in crate::relay) struct Waiting {
+    desk: Arc<Desk>,
+    model: Arc<str>,
+    key: usize,
+    caller: u64,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.desk.lock().seat(&self.model, self.key).gate.gone(self.caller);
+        self.desk.changed.notify_waiters();
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.settle(|book, leaves, pass| pass.give_back(book, leaves));
+    }
+}

@@ -1,0 +1,88 @@
+//! The shared table in paused time.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::*;
+use crate::config::{Key, KeyOrder};
+use crate::retry::{Class, Covers, Fault, Phase, Policy, Quota};
+use crate::route::{Edits, Timeouts};
+
+mod gates;
+mod keys;
+mod quotas;
+mod rests;
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn provider(keys: &[&str], order: KeyOrder, quota: Quota) -> Provider {
+    let key = |name: &&str| Key { name: (*name).into(), secret: "sk".into(), quota: Quota::default() };
+    Provider {
+        name: "sim".into(),
+        base_url: "http://127.0.0.1:1".parse().unwrap(),
+        keys: keys.iter().map(key).collect(),
+        key_order: order,
+        quota,
+        headers: HeaderMap::new(),
+    }
+}
+
+fn quota(per_minute: u32, per_day: u32) -> Quota {
+    Quota { requests_per_minute: NonZeroU32::new(per_minute), requests_per_day: NonZeroU32::new(per_day) }
+}
+
+fn candidate(model: &str) -> Candidate {
+    Candidate {
+        provider: ProviderId(0),
+        provider_name: "sim".into(),
+        model: model.into(),
+        policy: Policy::default(),
+        timeouts: Timeouts::default(),
+        headers: HeaderMap::new(),
+        edits: Edits::default(),
+        prefill: None,
+    }
+}
+
+/// A table of one provider, without a key or a quota.
+fn plain() -> Arc<Health> {
+    with(provider(&[], KeyOrder::default(), Quota::default()))
+}
+
+fn with(provider: Provider) -> Arc<Health> {
+    Arc::new(Health::new(&[provider]))
+}
+
+/// A new request for `candidate`, with a minute of patience.
+fn ask<'a>(health: &Health, candidate: &'a Candidate) -> Ask<'a> {
+    Ask {
+        candidate,
+        cooldown: Cooldown::default(),
+        request: health.request(),
+        own: false,
+        tried: &[],
+        patience: Instant::now() + secs(60),
+        spends_quota: true,
+    }
+}
+
+async fn admit(health: &Health, candidate: &Candidate) -> Result<Pass, Rest> {
+    health.admit(ask(health, candidate)).await
+}
+
+fn fault(class: Class) -> Fault {
+    Fault::new(class, Phase::FirstByte, "it failed")
+}
+
+/// Has `candidate` fail so often that it rests; gives the rest.
+async fn wear_out(health: &Health, candidate: &Candidate) -> Duration {
+    let mut rest = None;
+    for _ in 0..5 {
+        rest = admit(health, candidate).await.unwrap().failed(&fault(Class::Overloaded)).rest;
+    }
+    rest.expect("a rest after the fifth failure")
+}
