@@ -137,6 +137,48 @@ def answers_in_a_stream():
     same("usages", [c.usage.completion_tokens for c in chunks if c.usage], [direct.usage.completion_tokens])
 
 
+def streamed(route):
+    """The pieces of an answer, after checks that they are one answer; and its usage with what was said about it."""
+    stream = client.chat.completions.create(model=route, stream=True, stream_options={"include_usage": True}, **CHAT)
+    chunks = list(stream)
+    same("ids", len({chunk.id for chunk in chunks}), 1)
+    choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    same("roles", [choice.delta.role for choice in choices if choice.delta.role], ["assistant"])
+    same("finish reasons", [choice.finish_reason for choice in choices if choice.finish_reason], ["length"])
+    [usage] = [chunk for chunk in chunks if chunk.usage]
+    return [choice.delta.content for choice in choices if choice.delta.content], usage
+
+
+def has_parts(usage, providers):
+    parts = usage.metadata["backstop"]["parts"]
+    same("providers of the parts", [part["provider"] for part in parts], providers)
+
+
+def continues_a_cut_stream_by_prefill():
+    pieces, usage = streamed("mended")
+    direct = llama.chat.completions.create(model="gemma", **CHAT)
+    begun = "".join(pieces[:4])
+    assert direct.choices[0].message.content.startswith(begun), f"it began with {begun!r}"
+    # What llama.cpp was given back as the beginning is in its prompt, and it said as much again as it may.
+    same("tokens said", usage.usage.completion_tokens, CHAT["max_tokens"])
+    assert usage.usage.prompt_tokens > direct.usage.prompt_tokens, "the beginning was not in the prompt"
+    assert len(pieces) > CHAT["max_tokens"], f"only {len(pieces)} pieces"
+    has_parts(usage, ["cut", "llama"])
+
+
+def continues_a_cut_stream_afresh():
+    pieces, usage = streamed("afresh")
+    direct = llama.chat.completions.create(model="gemma", **CHAT)
+    same("answer", "".join(pieces), direct.choices[0].message.content)
+    has_parts(usage, ["cut", "llama"])
+
+
+def gives_no_piece_of_a_cut_answer_where_it_is_verified():
+    pieces, _ = streamed("verified")
+    direct = llama.chat.completions.create(model="gemma", **CHAT)
+    same("answer", "".join(pieces), direct.choices[0].message.content)
+
+
 def check_call(name, arguments):
     same("tool", name, "get_weather")
     assert json.loads(arguments)["city"] in ("Paris", "Oslo"), f"arguments: {arguments}"
@@ -259,6 +301,9 @@ CHECKS = [
     fails_when_nobody_answers,
     knows_llama_cpps_full_context,
     stops_when_the_client_leaves,
+    continues_a_cut_stream_by_prefill,
+    continues_a_cut_stream_afresh,
+    gives_no_piece_of_a_cut_answer_where_it_is_verified,
     logs_attempts_but_no_secrets,
 ]
 

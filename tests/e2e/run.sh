@@ -121,7 +121,18 @@ start llama "$llama_server" --model "$model" --alias gemma --host 127.0.0.1 --po
   --ctx-size 2048 --parallel 1 --threads 2 --jinja --chat-template-file "$here/chat.jinja"
 wait_for llama-server 120 answers "http://127.0.0.1:$llama_port/health"
 
+start cut "$python" "$here/cut.py" "http://127.0.0.1:$llama_port/v1" 6
+wait_for cut.py 20 test -s "$work/cut.out"
+cut_port=$(cat "$work/cut.out")
+
 cat >"$work/backstop.toml" <<TOML
+# Each check stands for itself: what one has met shall not decide about the next.
+[cooldown]
+enabled = false
+
+[providers.cut]
+base_url = "http://127.0.0.1:$cut_port/v1"
+
 [providers.closed]
 base_url = "http://127.0.0.1:$closed_port/v1"
 
@@ -130,6 +141,7 @@ base_url = "http://127.0.0.1:$busy_port/v1"
 api_key = "$busy_key"
 
 [providers.llama]
+preset = "llamacpp"
 base_url = "http://127.0.0.1:$llama_port/v1"
 
 [retry]
@@ -148,6 +160,18 @@ chain = ["busy/always-busy"]
 
 [routes.doomed]
 chain = ["closed/none", "busy/always-busy"]
+
+[routes.mended]
+on_break = "resume"
+chain = ["cut/gemma", "llama/gemma"]
+
+[routes.afresh]
+on_break = "resume"
+chain = ["cut/gemma", { use = "llama/gemma", prefill = false }]
+
+[routes.verified]
+delivery = "verified"
+chain = [{ use = "cut/gemma", retry = { on = { broken = "next" } } }, "llama/gemma"]
 TOML
 
 "$backstop" check "$work/backstop.toml" >"$work/check.log" 2>&1 || { say "\`backstop check\` refuses the config" >&2; exit 1; }
