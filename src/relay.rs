@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Secrets;
 use crate::openai::envelope::Envelope;
-use crate::route::{ProgressMode, Route};
+use crate::route::{Delivery, OnBreak, ProgressMode, Route};
 use crate::upstream::Upstream;
 
 mod answer;
@@ -58,6 +58,14 @@ pub struct Request {
     pub envelope: Envelope,
     /// The client's headers, unfiltered.
     pub headers: HeaderMap,
+}
+
+impl Request {
+    /// Whether a stream that breaks is to be continued; one that is held until it is complete never breaks.
+    fn resumes(&self) -> bool {
+        let Route { on_break, delivery, .. } = *self.route;
+        on_break == OnBreak::Resume && delivery == Delivery::Direct && self.envelope.may_resume()
+    }
 }
 
 /// Tries requests along their chains.

@@ -17,7 +17,7 @@ use super::sieve::Sieve;
 use super::{peek, resume};
 use crate::openai::continuation::Mode;
 use crate::retry::{Fault, classify};
-use crate::route::{Candidate, OnBreak};
+use crate::route::Candidate;
 use crate::upstream::{Call, Connected, Upstream, headers};
 
 /// Enough of an error body to say what it means.
@@ -64,10 +64,8 @@ pub(super) async fn run<U: Upstream>(
     let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits);
     let Goal::Continue(record) = goal else {
         let choices = request.envelope.choices();
-        let sieve = match request.route.on_break {
-            OnBreak::Resume if request.envelope.may_resume() => Sieve::recording(choices, candidate),
-            _ => Sieve::new(choices),
-        };
+        let sieve =
+            if request.resumes() { Sieve::recording(choices, candidate) } else { Sieve::new(choices) };
         return ask(context, candidate, limits, pass, afresh(), sieve).await;
     };
     let mut refusal = None;

@@ -16,7 +16,6 @@ use super::{Failure, Relay, Request};
 use crate::retry::classify;
 use crate::retry::schedule::{Gap, Schedule, Send, Step, Stop, StopReason};
 use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Phase, Verdict};
-use crate::route::OnBreak;
 use crate::upstream::Upstream;
 
 mod end;
@@ -105,7 +104,7 @@ impl<U: Upstream> Dispatch<U> {
 
     /// Whether a stream that breaks is to be continued.
     pub(super) fn resumes(&self) -> bool {
-        self.request().route.on_break == OnBreak::Resume && self.request().envelope.may_resume()
+        self.request().resumes()
     }
 
     /// The first answer that opens.
@@ -244,11 +243,16 @@ impl<U: Upstream> Dispatch<U> {
 
     /// Notes a fault, and says what it means.
     fn judge(&mut self, candidate: usize, fault: Fault) -> Verdict {
-        let policy = &self.request().route.chain.candidates()[candidate].policy;
-        let verdict = classify::verdict(&fault, &policy.on);
+        let verdict = self.verdict(candidate, &fault);
         self.met[candidate] = Some(fault.class);
         self.deciding.note(candidate, fault, verdict);
         verdict
+    }
+
+    /// What a fault of this candidate means.
+    fn verdict(&self, candidate: usize, fault: &Fault) -> Verdict {
+        let policy = &self.request().route.chain.candidates()[candidate].policy;
+        classify::verdict(fault, &policy.on)
     }
 
     /// When an attempt must have opened.

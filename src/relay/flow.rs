@@ -2,7 +2,7 @@
 //! complete or broken.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::sieve::{End, Sieve, TOO_LONG};
 use crate::openai::continuation::Differs;
@@ -187,21 +188,38 @@ pub(super) fn differs(why: Differs) -> Fault {
 }
 
 /// Reads a stream to its end before anything of it goes out: what comes back is complete, and a
-/// stream that breaks is a fault like any other. `most` is the largest answer, in bytes.
-pub(super) async fn hold<B>(opening: Opening<B>, most: usize) -> Result<Opening<B>, Fault>
+/// stream that breaks is a fault like any other. `most` is the largest answer, in bytes. Once it is
+/// `stopped`, nothing more is waited for after a finish reason.
+pub(super) async fn hold<B>(
+    opening: Opening<B>,
+    most: usize,
+    stopped: &CancellationToken,
+) -> Result<Opening<B>, Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
+    if opening.body.is_none() {
+        return Ok(opening);
+    }
     let idle = opening.idle;
+    let mut stopped = pin!(stopped.cancelled());
     let mut flow = Flow::new(opening);
     let mut held = VecDeque::new();
     let mut size = 0;
     loop {
-        match std::future::poll_fn(|cx| flow.poll_next(cx)).await {
+        let flowed = std::future::poll_fn(|cx| {
+            let flowed = flow.poll_next(cx);
+            if flowed.is_pending() && flow.finished() && stopped.as_mut().poll(cx).is_ready() {
+                flow.close();
+                return flow.poll_next(cx);
+            }
+            flowed
+        });
+        match flowed.await {
             Flowed::Piece(piece) => {
                 size += piece.len();
                 if size > most {
-                    return Err(super::peek::too_large(most));
+                    return Err(Fault { phase: Phase::Stream, ..super::peek::too_large(most) });
                 }
                 held.push_back(piece);
             }

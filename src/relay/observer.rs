@@ -170,7 +170,8 @@ impl Observer {
 
     /// An attempt goes out; the request may make `of` of them.
     pub(super) fn sending(&mut self, attempt: &Try, of: u32) {
-        self.sent = attempt.number;
+        // One more key is tried under the number of the first.
+        self.sent = self.sent.max(attempt.number);
         self.of = of;
         self.latest = Some(attempt.clone());
         self.progress.set(format!("Attempt {}/{of} in progress…", attempt.number));
@@ -188,12 +189,13 @@ impl Observer {
         fault
     }
 
-    /// Of two attempts under way `winner` answered first, and the other one is cancelled.
-    pub(super) fn cancelled(&self, winner: &Try) {
+    /// Of two attempts under way `attempt` is cancelled, because `other` did `what`; that is no failure.
+    pub(super) fn cancelled(&self, attempt: &Try, other: &Try, what: &str) {
         tracing::info!(
-            request_id = %self.id, route = %self.route, provider = %winner.provider,
-            "{}:{} - Attempt {}/{}: answered first, the other one is cancelled",
-            self.client, winner.model, winner.number, self.of,
+            request_id = %self.id, route = %self.route, provider = %attempt.provider,
+            key = attempt.key.as_deref(),
+            "{}:{} - Attempt {}/{}: cancelled, attempt {} {what}",
+            self.client, attempt.model, attempt.number, self.of, other.number,
         );
     }
 

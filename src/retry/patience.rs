@@ -14,6 +14,7 @@ pub struct Growth {
     connect: u32,
     first_byte: u32,
     first_token: u32,
+    idle: u32,
 }
 
 impl Growth {
@@ -25,7 +26,8 @@ impl Growth {
         let doublings = match fault.phase {
             Phase::Connect => &mut self.connect,
             Phase::FirstByte => &mut self.first_byte,
-            Phase::FirstToken | Phase::Stream => &mut self.first_token,
+            Phase::FirstToken => &mut self.first_token,
+            Phase::Stream => &mut self.idle,
         };
         *doublings = (*doublings + 1).min(MOST_DOUBLINGS);
     }
@@ -38,7 +40,7 @@ impl Growth {
             first_byte_stream: grown(timeouts.first_byte_stream, self.first_byte),
             first_byte_whole: grown(timeouts.first_byte_whole, self.first_byte),
             first_token: grown(timeouts.first_token, self.first_token),
-            idle: timeouts.idle,
+            idle: grown(timeouts.idle, self.idle),
         }
     }
 }
@@ -95,6 +97,10 @@ mod tests {
             growth.after(&late(Phase::Connect, usual.connect));
         }
         assert_eq!(growth.of(&usual).connect, usual.connect * 1024);
+        assert_eq!(growth.of(&usual).idle, usual.idle);
+
+        growth.after(&Fault::new(Class::Timeout, Phase::Stream, "x"));
+        assert_eq!(growth.of(&usual).idle, usual.idle * 2);
     }
 
     #[test]

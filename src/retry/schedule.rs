@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{DelayRange, Policy, Verdict};
 use crate::route::{Order, Route};
 
+mod beside;
 mod seat;
 mod step;
 #[cfg(test)]
@@ -71,11 +72,6 @@ impl Schedule {
         self.current
     }
 
-    /// Makes `candidate`, whose attempt beside the current one has answered, the current one.
-    pub fn lead(&mut self, candidate: usize) {
-        self.current = candidate;
-    }
-
     /// The first attempt.
     pub fn first(&mut self) -> Step {
         self.begin_turn(0, Duration::ZERO);
@@ -92,6 +88,7 @@ impl Schedule {
         draw: &mut dyn FnMut(DelayRange) -> Duration,
     ) -> Step {
         let seat = &mut self.seats[self.current];
+        seat.fail(now);
         let stay = match verdict {
             Verdict::Retry { after } => {
                 seat.rest_until(now + after.unwrap_or_default());
@@ -161,38 +158,6 @@ impl Schedule {
         }
     }
 
-    /// An attempt at another candidate while the current one is still under way: the next live one that does not
-    /// rest. The current candidate stays the current one, and its verdict decides what follows.
-    pub fn beside(&mut self, now: Duration) -> Option<Send> {
-        if self.sent == self.of {
-            return None;
-        }
-        let others = (self.current + 1..self.seats.len()).chain(0..self.current);
-        let ready = |&index: &usize| self.seats[index].live() && self.seats[index].floor(now).is_zero();
-        let index = others.into_iter().find(ready)?;
-        self.seats[index].count();
-        self.sent += 1;
-        let until = self.deadline;
-        Some(Send { candidate: index, number: self.sent, wait: Duration::ZERO, gap: Gap::None, until })
-    }
-
-    /// The attempt beside the current one, at `candidate`, failed at `now` with `verdict`.
-    pub fn beside_failed(&mut self, candidate: usize, verdict: Verdict, now: Duration) {
-        let seat = &mut self.seats[candidate];
-        match verdict {
-            Verdict::Retry { after } | Verdict::Next { after } => {
-                seat.rest_until(now + after.unwrap_or_default());
-            }
-            Verdict::Drop | Verdict::Reject => seat.drop_out(),
-        }
-    }
-
-    /// The attempt beside the current one, at `candidate`, was not sent.
-    pub fn beside_skipped(&mut self, candidate: usize, rest: Duration, now: Duration) {
-        self.sent -= 1;
-        self.seats[candidate].skip(now + rest);
-    }
-
     /// Stays with the current candidate while it may, then moves on.
     fn in_depth(&mut self, stay: bool, now: Duration, draw: &mut dyn FnMut(DelayRange) -> Duration) -> Step {
         let alone = self.alone();
@@ -217,7 +182,11 @@ impl Schedule {
         let count = self.seats.len();
         let alone = self.alone();
         let mut soonest: Option<(Duration, usize, Gap)> = None;
-        for index in (self.current + 1..count).chain(0..=self.current) {
+        let ahead = self.current + 1..count;
+        // Whoever has failed beside another one comes after those who are still to be asked.
+        let has_failed = |index: &usize| self.seats[*index].failed_beside().is_some();
+        let (failed, fresh): (Vec<_>, Vec<_>) = ahead.partition(has_failed);
+        for index in fresh.into_iter().chain(failed).chain(0..=self.current) {
             let seat = &self.seats[index];
             if !seat.live() {
                 continue;
@@ -251,7 +220,7 @@ impl Schedule {
         let seat = &self.seats[index];
         let floor = seat.floor(now);
         let (pause, gap) = if index > self.current {
-            (Duration::ZERO, Gap::None)
+            self.after_beside(seat, now, draw)
         } else {
             // Coming back is an ordinary step of the candidate's own schedule.
             match seat.gap(draw) {
@@ -265,8 +234,9 @@ impl Schedule {
     /// Asks the next candidate of this round, or pauses and begins another one.
     fn in_breadth(&mut self, now: Duration, draw: &mut dyn FnMut(DelayRange) -> Duration) -> Step {
         let ready = |seat: &Seat, at: Duration| seat.live() && seat.floor(at).is_zero();
+        let due = |seat: &Seat| seat.round() != Some(self.rounds) && ready(seat, now);
         let rest = self.current + 1..self.seats.len();
-        if let Some(index) = rest.into_iter().find(|&index| ready(&self.seats[index], now)) {
+        if let Some(index) = rest.into_iter().find(|&index| due(&self.seats[index])) {
             return self.go(index, Duration::ZERO, Gap::None);
         }
         self.rounds += 1;
@@ -307,7 +277,7 @@ impl Schedule {
         let shared = self.order == Order::Depth && !self.alone();
         let until = if shared { self.share_end } else { self.deadline };
         self.current = index;
-        self.seats[index].count();
+        self.seats[index].take_turn(self.rounds);
         self.sent += 1;
         Step::Send(Send { candidate: index, number: self.sent, wait, gap, until })
     }

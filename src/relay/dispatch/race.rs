@@ -10,8 +10,8 @@ use super::Dispatch;
 use crate::relay::attempt::{self, Goal, Opened};
 use crate::relay::health::{Ask, Pass};
 use crate::relay::observer::{Observer, Try};
-use crate::retry::Fault;
 use crate::retry::schedule::Send;
+use crate::retry::{Fault, Verdict};
 use crate::route::Hedge;
 use crate::upstream::Upstream;
 
@@ -24,30 +24,29 @@ pub(super) struct Won<B> {
 
 /// An attempt that failed.
 pub(super) struct Failed {
+    pub(super) candidate: usize,
     pub(super) fault: Fault,
     /// Whether the provider has a key that may do better.
     pub(super) other_keys: bool,
 }
 
-/// An attempt under way, with what it leaves behind.
-type Sent<B> = Pin<Box<dyn Future<Output = Arrival<B>> + std::marker::Send>>;
-
-struct Arrival<B> {
-    send: Send,
+/// An attempt under way, and who makes it.
+struct Sent<B> {
+    candidate: usize,
     attempt: Try,
-    pass: Pass,
-    result: Result<Opened<B>, Fault>,
+    result: Pin<Box<dyn Future<Output = (Pass, Result<Opened<B>, Fault>)> + std::marker::Send>>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Event<B> {
-    Arrived(Arrival<B>),
+    Ended(Sent<B>, Pass, Result<Opened<B>, Fault>),
     Late,
 }
 
 impl<U: Upstream> Dispatch<U> {
     /// Sends the attempt. If another one starts beside it, whoever gives the first payload wins, and the
-    /// other one is cancelled at once, which is no failure.
+    /// other one is cancelled at once, which is no failure. If one fails, the other goes on, unless that
+    /// was the request's fault; if both fail, it is the first one's failure that comes back.
     pub(super) async fn race(
         &mut self,
         send: Send,
@@ -60,40 +59,41 @@ impl<U: Upstream> Dispatch<U> {
         let mut under_way = vec![self.sent(send, pass, goal, observer)];
         let mut failed = None;
         loop {
-            let arrival = match next(&mut under_way, &mut late).await {
-                Event::Arrived(arrival) => arrival,
+            let (Sent { candidate, attempt, .. }, pass, result) = match next(&mut under_way, &mut late).await
+            {
+                Event::Ended(sent, pass, result) => (sent, pass, result),
                 Event::Late => {
                     under_way.extend(self.beside(hedge, goal, observer).await);
                     continue;
                 }
             };
-            let Arrival { send: Send { candidate, .. }, attempt, pass, result } = arrival;
-            match result {
+            let fault = match result {
                 Ok(opened) => {
-                    if !under_way.is_empty() {
-                        observer.cancelled(&attempt);
-                    }
+                    cancel(under_way, &attempt, "answered first", observer);
                     if candidate != send.candidate {
                         if let Some(Failed { fault, .. }) = failed {
                             self.beside_failed(send.candidate, fault);
                         }
-                        self.schedule.lead(candidate);
+                        let now = self.now();
+                        self.schedule.lead(candidate, now);
                     }
                     return Ok(Won { attempt, opened, pass });
                 }
-                Err(fault) => {
-                    let fault = observer.failed(&attempt, fault);
-                    let other_keys = pass.other_keys();
-                    self.waiting.extend(pass.failed(&fault).waiting);
-                    if candidate == send.candidate {
-                        failed = Some(Failed { fault, other_keys });
-                    } else {
-                        self.beside_failed(candidate, fault);
-                    }
-                    if under_way.is_empty() {
-                        return Err(failed.expect("the first attempt has ended too"));
-                    }
-                }
+                Err(fault) => observer.failed(&attempt, fault),
+            };
+            let other_keys = pass.other_keys();
+            self.waiting.extend(pass.failed(&fault).waiting);
+            if self.verdict(candidate, &fault) == Verdict::Reject {
+                cancel(under_way, &attempt, "refused the request", observer);
+                return Err(Failed { candidate, fault, other_keys });
+            }
+            if candidate == send.candidate {
+                failed = Some(Failed { candidate, fault, other_keys });
+            } else {
+                self.beside_failed(candidate, fault);
+            }
+            if under_way.is_empty() {
+                return Err(failed.expect("the first attempt has ended too"));
             }
         }
     }
@@ -106,10 +106,11 @@ impl<U: Upstream> Dispatch<U> {
         let stream = context.request.envelope.stream();
         let limits = self.growth[send.candidate].limits(&candidate.timeouts, stream, self.until(&send));
         let goal = goal.clone();
-        Box::pin(async move {
+        let result = Box::pin(async move {
             let result = attempt::run(&context, send.candidate, limits, &mut pass, &goal).await;
-            Arrival { send, attempt, pass, result }
-        })
+            (pass, result)
+        });
+        Sent { candidate: send.candidate, attempt, result }
     }
 
     /// An attempt at the next candidate that may have one right now.
@@ -121,9 +122,9 @@ impl<U: Upstream> Dispatch<U> {
     ) -> Option<Sent<U::Body>> {
         let context = Arc::clone(&self.context);
         let route = &context.request.route;
-        while let Some(send) = self.schedule.beside(self.now()) {
+        for candidate in self.schedule.others(self.now()) {
             let ask = Ask {
-                candidate: &route.chain.candidates()[send.candidate],
+                candidate: &route.chain.candidates()[candidate],
                 cooldown: route.cooldown,
                 request: self.number,
                 own: false,
@@ -131,12 +132,10 @@ impl<U: Upstream> Dispatch<U> {
                 patience: Instant::now(),
                 spends_quota: hedge.is_some_and(|hedge| hedge.spends_quota),
             };
-            match context.relay.health.admit(ask).await {
-                Ok(pass) => return Some(self.sent(send, pass, goal, observer)),
-                Err(rest) => {
-                    let wait = rest.until.saturating_duration_since(Instant::now());
-                    self.schedule.beside_skipped(send.candidate, wait, self.now());
-                }
+            // Whoever may not be asked now keeps its turn for when the first one has failed.
+            if let Ok(pass) = context.relay.health.admit(ask).await {
+                let send = self.schedule.beside(candidate);
+                return Some(self.sent(send, pass, goal, observer));
             }
         }
         None
@@ -149,13 +148,19 @@ impl<U: Upstream> Dispatch<U> {
     }
 }
 
+/// Lets go of those that are still under way, because the attempt `ended` did `what`.
+fn cancel<B>(under_way: Vec<Sent<B>>, ended: &Try, what: &str, observer: &Observer) {
+    for Sent { attempt, .. } in under_way {
+        observer.cancelled(&attempt, ended, what);
+    }
+}
+
 /// What happens first: an attempt ends, or the time for a second one has come.
 async fn next<B>(under_way: &mut Vec<Sent<B>>, late: &mut Option<Pin<Box<Sleep>>>) -> Event<B> {
     std::future::poll_fn(|cx: &mut Waker<'_>| {
         for index in 0..under_way.len() {
-            if let Poll::Ready(arrival) = under_way[index].as_mut().poll(cx) {
-                drop(under_way.swap_remove(index));
-                return Poll::Ready(Event::Arrived(arrival));
+            if let Poll::Ready((pass, result)) = under_way[index].result.as_mut().poll(cx) {
+                return Poll::Ready(Event::Ended(under_way.remove(index), pass, result));
             }
         }
         if let Some(timer) = late

@@ -51,17 +51,17 @@ impl<U: Upstream> Dispatch<U> {
             };
             let key = pass.key();
             let failed = match self.race(*send, pass, goal, observer).await {
-                Ok(won) => match self.take(won, observer).await {
+                Ok(won) => match self.take(won, send.candidate, observer).await {
                     Ok(opened) => return Turn::Opened(opened),
                     Err(failed) => failed,
                 },
                 Err(failed) => failed,
             };
             if self.schedule.alone() {
-                self.growth[send.candidate].after(&failed.fault);
+                self.growth[failed.candidate].after(&failed.fault);
             }
             let next_key = failed.other_keys && another_key_may_do(failed.fault.class);
-            let verdict = self.judge(self.schedule.current(), failed.fault);
+            let verdict = self.judge(failed.candidate, failed.fault);
             if !next_key || verdict == Verdict::Reject {
                 return Turn::Failed(verdict);
             }
@@ -70,20 +70,28 @@ impl<U: Upstream> Dispatch<U> {
         }
     }
 
-    /// Takes an answer that has opened; where it is to be verified, once it is complete.
-    async fn take(&mut self, won: Won<U::Body>, observer: &mut Observer) -> Result<Opened<U::Body>, Failed> {
+    /// Takes an answer that has opened; where it is to be verified, once it is complete. The turn is that of
+    /// the candidate `first`, though another one beside it may have answered.
+    async fn take(
+        &mut self,
+        won: Won<U::Body>,
+        first: usize,
+        observer: &mut Observer,
+    ) -> Result<Opened<U::Body>, Failed> {
         let Won { attempt, mut opened, pass } = won;
         if let Content::Stream(opening) = opened.content {
             self.opened = Instant::now();
             if self.request().route.delivery == Delivery::Verified {
-                let held = flow::hold(opening, self.relay().max_answer).await;
+                let held = flow::hold(opening, self.relay().max_answer, &self.relay().drain.streams).await;
                 self.paused += self.opened.elapsed();
                 match held {
                     Ok(opening) => opened.content = Content::Stream(opening),
                     Err(fault) => {
                         let fault = observer.failed(&attempt, fault);
+                        let candidate = self.schedule.current();
+                        let other_keys = candidate == first && pass.other_keys();
                         self.waiting.extend(pass.failed(&fault).waiting);
-                        return Err(Failed { fault, other_keys: false });
+                        return Err(Failed { candidate, fault, other_keys });
                     }
                 }
             } else {

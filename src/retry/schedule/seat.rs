@@ -17,6 +17,12 @@ pub(super) struct Seat {
     told_by_others: bool,
     /// Whether its latest turn passed without an attempt.
     skipped: bool,
+    /// The round in which it was asked last.
+    round: Option<u32>,
+    /// When it failed last.
+    failed: Option<Duration>,
+    /// The same, if that attempt went out while another candidate had its turn.
+    failed_beside: Option<Duration>,
 }
 
 impl Seat {
@@ -30,6 +36,9 @@ impl Seat {
             rests_until: Duration::ZERO,
             told_by_others: false,
             skipped: false,
+            round: None,
+            failed: None,
+            failed_beside: None,
         }
     }
 
@@ -54,9 +63,43 @@ impl Seat {
         self.dropped = true;
     }
 
-    pub(super) fn count(&mut self) {
+    /// Its turn has come, in this round.
+    pub(super) fn take_turn(&mut self, round: u32) {
+        self.count(round);
+        self.failed_beside = None;
+    }
+
+    /// An attempt goes out, in this round.
+    pub(super) fn count(&mut self, round: u32) {
         self.sent += 1;
         self.skipped = false;
+        self.round = Some(round);
+    }
+
+    /// The round in which it was asked last.
+    pub(super) fn round(&self) -> Option<u32> {
+        self.round
+    }
+
+    /// An attempt failed.
+    pub(super) fn fail(&mut self, now: Duration) {
+        self.failed = Some(now);
+    }
+
+    /// An attempt failed that went out while another candidate had its turn.
+    pub(super) fn fail_beside(&mut self, now: Duration) {
+        self.failed = Some(now);
+        self.failed_beside = Some(now);
+    }
+
+    /// When it failed last.
+    pub(super) fn failed(&self) -> Option<Duration> {
+        self.failed
+    }
+
+    /// The same, if it has not had its turn since, nor had it then.
+    pub(super) fn failed_beside(&self) -> Option<Duration> {
+        self.failed_beside
     }
 
     /// Takes the latest attempt back: it was not sent, because the candidate rests until `time`.
