@@ -110,7 +110,12 @@ impl Sieve {
         }
         let mut rest = BytesMut::from(&self.splitter.finish()[..]);
         rest.extend_from_slice(b"\n\n");
-        self.sort(&rest.freeze(), out)
+        let rest = rest.freeze();
+        // What was cut before its data says nothing to anybody.
+        if sse::events(&rest).all(|event| event.data().is_none()) {
+            return None;
+        }
+        self.sort(&rest, out)
     }
 
     /// Whether the answer has opened: a payload, or a finish reason other than a lone `stop`.

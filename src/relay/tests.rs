@@ -19,7 +19,9 @@ use crate::route::{Candidate, Chain, Edits, OnBreak, Order, ProgressMode, Provid
 mod after_commit;
 mod before_commit;
 mod ends;
+mod hedge;
 mod script;
+mod verified;
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

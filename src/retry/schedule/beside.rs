@@ -66,9 +66,13 @@ impl Schedule {
 
     fn may_start(&self, seat: &Seat, now: Duration) -> bool {
         let shortest = &mut |range: DelayRange| range.min();
-        let (pause, _) = match self.order {
-            Order::Depth => seat.gap(shortest),
-            Order::Breadth => seat::gap_after(&self.pace, self.rounds + 1, shortest),
+        let pause = match self.order {
+            Order::Depth => seat.gap(shortest).0,
+            Order::Breadth if seat.round() == Some(self.rounds) => {
+                seat::gap_after(&self.pace, self.rounds + 1, shortest).0
+            }
+            // The pause between two rounds is over.
+            Order::Breadth => Duration::ZERO,
         };
         let has_waited = seat.failed().is_none_or(|failed| failed + pause <= now);
         seat.live() && seat.floor(now).is_zero() && has_waited
