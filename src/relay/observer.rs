@@ -221,7 +221,9 @@ impl Observer {
         if self.trail.len() == LONGEST_TRAIL {
             return;
         }
-        self.trail.push(Attempt {
+        // Of two under way at a time, the later one may fail first.
+        let at = self.trail.partition_point(|tried| tried.number <= attempt.number);
+        let tried = Attempt {
             number: attempt.number,
             provider: Arc::clone(&attempt.provider),
             model: Arc::clone(&attempt.model),
@@ -230,7 +232,8 @@ impl Observer {
             status: fault.status,
             reason: fault.reason.clone(),
             waited: (attempt.waited.as_secs_f64() * 1000.0).round() / 1000.0,
-        });
+        };
+        self.trail.insert(at, tried);
     }
 
     /// The answer of an attempt goes out; what becomes of it, its `pass` is told.

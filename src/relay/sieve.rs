@@ -109,7 +109,8 @@ impl Sieve {
             return None;
         }
         let mut rest = BytesMut::from(&self.splitter.finish()[..]);
-        rest.extend_from_slice(b"\n\n");
+        // A line end that has come is half of the blank line.
+        rest.extend_from_slice(if rest.ends_with(b"\n") { b"\n" } else { b"\n\n" });
         let rest = rest.freeze();
         // What was cut before its data says nothing to anybody.
         if sse::events(&rest).all(|event| event.data().is_none()) {

@@ -183,10 +183,9 @@ impl Schedule {
         let alone = self.alone();
         let mut soonest: Option<(Duration, usize, Gap)> = None;
         let ahead = self.current + 1..count;
-        // Whoever has failed beside another one comes after those who are still to be asked.
-        let has_failed = |index: &usize| self.seats[*index].failed_beside().is_some();
-        let (failed, fresh): (Vec<_>, Vec<_>) = ahead.partition(has_failed);
-        for index in fresh.into_iter().chain(failed).chain(0..=self.current) {
+        // Whoever has just failed beside another one comes after those who are still to be asked.
+        let (ready, failed): (Vec<_>, Vec<_>) = ahead.partition(|index| self.seats[*index].has_waited(now));
+        for index in ready.into_iter().chain(failed).chain(0..=self.current) {
             let seat = &self.seats[index];
             if !seat.live() {
                 continue;
@@ -220,7 +219,7 @@ impl Schedule {
         let seat = &self.seats[index];
         let floor = seat.floor(now);
         let (pause, gap) = if index > self.current {
-            self.after_beside(seat, now, draw)
+            seat.gap_after_other(now, draw)
         } else {
             // Coming back is an ordinary step of the candidate's own schedule.
             match seat.gap(draw) {

@@ -34,8 +34,10 @@ pub(super) struct Failed {
 struct Sent<B> {
     candidate: usize,
     attempt: Try,
-    result: Pin<Box<dyn Future<Output = (Pass, Result<Opened<B>, Fault>)> + std::marker::Send>>,
+    result: Ending<B>,
 }
+
+type Ending<B> = Pin<Box<dyn Future<Output = (Pass, Result<Opened<B>, Fault>)> + std::marker::Send>>;
 
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Event<B> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::seat::{self, Seat};
 use super::{Gap, Schedule, Send};
-use crate::retry::{DelayRange, Verdict};
+use crate::retry::Verdict;
 use crate::route::Order;
 
 impl Schedule {
@@ -48,28 +48,11 @@ impl Schedule {
         self.begin_turn(candidate, now);
     }
 
-    /// The wait before the turn of a candidate further down the chain: none, unless it has failed beside
-    /// another one; then that of its own schedule, from that moment on.
-    pub(super) fn after_beside(
-        &self,
-        seat: &Seat,
-        now: Duration,
-        draw: &mut dyn FnMut(DelayRange) -> Duration,
-    ) -> (Duration, Gap) {
-        let Some(failed) = seat.failed_beside() else { return (Duration::ZERO, Gap::None) };
-        let (pause, gap) = seat.gap(draw);
-        match (failed + pause).saturating_sub(now) {
-            Duration::ZERO => (Duration::ZERO, Gap::None),
-            left => (left, gap),
-        }
-    }
-
     fn may_start(&self, seat: &Seat, now: Duration) -> bool {
-        let shortest = &mut |range: DelayRange| range.min();
         let pause = match self.order {
-            Order::Depth => seat.gap(shortest).0,
+            Order::Depth => seat.gap(&mut |range| range.min()).0,
             Order::Breadth if seat.round() == Some(self.rounds) => {
-                seat::gap_after(&self.pace, self.rounds + 1, shortest).0
+                seat::gap_after(&self.pace, self.rounds + 1, &mut |range| range.min()).0
             }
             // The pause between two rounds is over.
             Order::Breadth => Duration::ZERO,

@@ -97,9 +97,26 @@ impl Seat {
         self.failed
     }
 
-    /// The same, if it has not had its turn since, nor had it then.
-    pub(super) fn failed_beside(&self) -> Option<Duration> {
-        self.failed_beside
+    /// Whether it has waited as long as its schedule says at least, if it failed last while another candidate
+    /// had its turn.
+    pub(super) fn has_waited(&self, now: Duration) -> bool {
+        let shortest = &mut |range: DelayRange| range.min();
+        self.failed_beside.is_none_or(|failed| failed + self.gap(shortest).0 <= now)
+    }
+
+    /// The wait before its turn if it comes straight after that of another candidate: none, unless it has
+    /// failed meanwhile; then that of its own schedule, from that moment on.
+    pub(super) fn gap_after_other(
+        &self,
+        now: Duration,
+        draw: &mut dyn FnMut(DelayRange) -> Duration,
+    ) -> (Duration, Gap) {
+        let Some(failed) = self.failed_beside else { return (Duration::ZERO, Gap::None) };
+        let (pause, gap) = self.gap(draw);
+        match (failed + pause).saturating_sub(now) {
+            Duration::ZERO => (Duration::ZERO, Gap::None),
+            left => (left, gap),
+        }
     }
 
     /// Takes the latest attempt back: it was not sent, because the candidate rests until `time`.

@@ -7,6 +7,7 @@ use crate::retry::Policy;
 use crate::route::{Candidate, Chain, Edits, OnBreak, ProgressMode, ProviderId, Timeouts};
 use http::HeaderMap;
 
+mod beside;
 mod properties;
 
 const fn secs(seconds: u64) -> Duration {

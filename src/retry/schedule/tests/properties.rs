@@ -29,13 +29,13 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-fn any_route() -> impl Strategy<Value = Route> {
+pub fn any_route() -> impl Strategy<Value = Route> {
     let order = prop_oneof![Just(Order::Depth), Just(Order::Breadth)];
     (order, any_policy(), proptest::collection::vec(any_policy(), 1..5))
         .prop_map(|(order, own, candidates)| route(order, own, candidates))
 }
 
-fn any_verdict() -> impl Strategy<Value = Verdict> {
+pub fn any_verdict() -> impl Strategy<Value = Verdict> {
     let after = || proptest::option::weighted(0.3, (0u64..120).prop_map(secs));
     prop_oneof![
         6 => after().prop_map(|after| Verdict::Retry { after }),
