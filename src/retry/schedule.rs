@@ -129,7 +129,7 @@ impl Schedule {
         draw: &mut dyn FnMut(DelayRange) -> Duration,
     ) -> Step {
         self.sent -= 1;
-        self.seats[self.current].skip(now + rest);
+        self.seats[self.current].skip(rest, now);
         let nobody_was_asked = self.seats.iter().filter(|seat| seat.live()).all(Seat::skipped);
         if self.order == Order::Breadth && !nobody_was_asked {
             return self.in_breadth(now, draw);
@@ -148,9 +148,12 @@ impl Schedule {
         self.go(index, wait, gap)
     }
 
-    /// One attempt at the candidate that is back first, at once, though all rest beyond the deadline.
+    /// One attempt, at once, though all rest beyond the deadline: at the candidate that is back first, of those
+    /// that only others have found resting. What a provider told this request itself is kept.
     pub fn insist(&mut self, now: Duration) -> Option<Send> {
-        let (_, index) = self.soonest(now)?;
+        let live =
+            self.seats.iter().enumerate().filter(|(_, seat)| seat.live() && seat.rests_for_others(now));
+        let (_, index) = live.map(|(index, seat)| (seat.floor(now), index)).min()?;
         self.begin_turn(index, now);
         match self.go(index, Duration::ZERO, Gap::None) {
             Step::Send(send) => Some(send),

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::Gap;
 use crate::retry::{DelayRange, Policy};
 
+/// Whoever could not be asked is not asked again before this time: a schedule never spins.
+pub(super) const SHORTEST_REST: Duration = Duration::from_millis(10);
+
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
     policy: Policy,
@@ -119,10 +122,11 @@ impl Seat {
         }
     }
 
-    /// Takes the latest attempt back: it was not sent, because the candidate rests until `time`.
-    pub(super) fn skip(&mut self, time: Duration) {
+    /// Takes the latest attempt back: at `now` it was not sent, because the candidate rests for `rest`.
+    pub(super) fn skip(&mut self, rest: Duration, now: Duration) {
         self.sent -= 1;
         self.skipped = true;
+        let time = now + rest.max(SHORTEST_REST);
         if time > self.rests_until {
             self.rests_until = time;
             self.told_by_others = true;
@@ -134,6 +138,11 @@ impl Seat {
             self.rests_until = time;
             self.told_by_others = false;
         }
+    }
+
+    /// Whether it rests as other requests have found out.
+    pub(super) fn rests_for_others(&self, now: Duration) -> bool {
+        self.told_by_others && !self.floor(now).is_zero()
     }
 
     /// Why it rests.
