@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::{Goal, Opened};
-use super::health::{Pass, Rest, Waiting};
+use super::health::{News, Pass, Rest, Waiting};
 use super::limits::Until;
 use super::observer::Observer;
 use super::{Failure, Relay, Request};
@@ -63,8 +63,8 @@ pub(super) struct Dispatch<U> {
     number: u64,
     /// The candidates that have told it 429, for as long as it has no answer.
     waiting: Vec<Waiting>,
-    /// What the latest rest was for.
-    rest: Option<(usize, Rest)>,
+    /// Why a candidate was not asked when it was its turn, and what becomes known of it since.
+    rests: Vec<Option<(Rest, News)>>,
     insisted: bool,
     began: Instant,
     /// When the latest answer opened.
@@ -86,7 +86,7 @@ impl<U: Upstream> Dispatch<U> {
             met: vec![None; count],
             number,
             waiting: Vec::new(),
-            rest: None,
+            rests: vec![None; count],
             insisted: false,
             began: Instant::now(),
             opened: Instant::now(),
@@ -160,7 +160,7 @@ impl<U: Upstream> Dispatch<U> {
             step = match self.turn(&send, pass, goal, observer).await {
                 Turn::Opened(opened) => return Ok(opened),
                 Turn::Failed(verdict) => self.after(verdict),
-                Turn::Rests(rest) => self.skip(send.candidate, rest),
+                Turn::Rests(rest, news) => self.skip(&send, rest, news, observer),
                 Turn::Ended(end) => return Err(end),
             };
         }
@@ -177,10 +177,11 @@ impl<U: Upstream> Dispatch<U> {
         self.schedule.after(verdict, now, &mut |range| draw(generator, range))
     }
 
-    fn skip(&mut self, candidate: usize, rest: Rest) -> Step {
+    fn skip(&mut self, send: &Send, rest: Rest, news: News, observer: &Observer) -> Step {
         let now = self.now();
         let wait = rest.until.saturating_duration_since(Instant::now());
-        self.rest = Some((candidate, rest));
+        observer.skipped(&self.context.request.route.chain.candidates()[send.candidate], &rest.why);
+        self.rests[send.candidate] = Some((rest, news));
         let generator = &mut self.generator;
         self.schedule.skip(wait, now, &mut |range| draw(generator, range))
     }
@@ -190,25 +191,33 @@ impl<U: Upstream> Dispatch<U> {
     fn insist(&mut self, stop: Stop) -> Result<(Send, Option<Pass>), End> {
         let now = self.now();
         if stop.reason == StopReason::Deadline
-            && self.rest.is_some()
             && now < self.request().route.policy.deadline
-            && !std::mem::replace(&mut self.insisted, true)
+            && !self.insisted
             && let Some(send) = self.schedule.insist(now)
         {
+            self.insisted = true;
             let route = &self.request().route;
-            let candidate = &route.chain.candidates()[send.candidate];
-            if let Some(pass) = self.relay().health.insist(candidate, route.cooldown, self.number) {
+            let chain = route.chain.candidates();
+            let health = &self.relay().health;
+            if let Some(pass) = health.insist(&chain[send.candidate], chain, route.cooldown, self.number) {
+                self.rests[send.candidate] = None;
                 return Ok((send, Some(pass)));
             }
         }
-        let fault = std::mem::take(&mut self.deciding).fault().or_else(|| {
-            let (candidate, rest) = self.rest.take()?;
-            let mut fault = Fault::new(rest.class, Phase::Connect, rest.why);
-            fault.retry_after = stop.retry_after;
-            Some((candidate, fault))
-        });
-        let fault = fault.expect("a schedule stops after a failed attempt or a rest only");
-        Err(End::Stopped(stop, fault))
+        Err(self.end(stop))
+    }
+
+    fn end(&mut self, stop: Stop) -> End {
+        let rests = std::mem::take(&mut self.rests).into_iter().enumerate();
+        let rests: Vec<_> = rests.filter_map(|(index, rest)| Some((index, rest?.0))).collect();
+        let mut deciding = std::mem::take(&mut self.deciding);
+        if matches!(stop.reason, StopReason::Deadline | StopReason::AttemptsExhausted)
+            && let Some((candidate, rest)) = rests.iter().min_by_key(|(_, rest)| rest.until)
+        {
+            deciding.note_rest(*candidate, Fault::new(rest.class, Phase::Connect, rest.why.clone()));
+        }
+        let fault = deciding.fault().expect("a schedule stops after a failed attempt or a rest only");
+        End::Stopped(stop, fault, rests)
     }
 
     /// Sleeps before an attempt; the signal to stop ends the wait and the request.
@@ -216,21 +225,21 @@ impl<U: Upstream> Dispatch<U> {
         if send.wait.is_zero() {
             return Ok(());
         }
-        let resting = self.rest.take().filter(|_| send.gap == Gap::Rest);
-        observer.waiting(send, self.schedule.of(), resting.as_ref().map(|(_, rest)| rest.why.as_str()));
         let relay = self.relay();
         let candidate = &self.request().route.chain.candidates()[send.candidate];
+        let rest = self.rests[send.candidate].as_ref().filter(|_| send.gap == Gap::Rest);
+        observer.waiting(send, self.schedule.of(), rest.map(|(rest, _)| (candidate, rest.why.as_str())));
         // Whoever waits for a candidate that refused too many, or rests, is told when others get through.
-        let is_told = match send.gap {
-            Gap::Rest => true,
-            Gap::RetryAfter => false,
-            _ => self.met[send.candidate] == Some(Class::RateLimited),
+        let news = match send.gap {
+            Gap::RetryAfter => None,
+            Gap::Rest => rest.map(|(_, news)| news.clone()),
+            _ if self.met[send.candidate] == Some(Class::RateLimited) => Some(relay.health.news(candidate)),
+            _ => None,
         };
         let back = async {
-            if is_told {
-                relay.health.recovered(candidate).await;
-            } else {
-                std::future::pending::<()>().await;
+            match news {
+                Some(news) => news.recovered().await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {

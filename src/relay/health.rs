@@ -16,6 +16,7 @@ use crate::route::{Candidate, ProviderId};
 mod book;
 mod choice;
 mod desk;
+mod news;
 mod obstacles;
 mod pass;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tests;
 use choice::Step;
 use desk::{Desk, Place};
 
+pub(super) use news::News;
 pub(super) use pass::{Pass, Waiting};
 
 /// The shared state of all providers.
@@ -58,9 +60,10 @@ pub(super) struct Ask<'a> {
 pub(super) struct Rest {
     /// When asking again may help.
     pub(super) until: Instant,
-    /// What is said of the candidate: `rests after 5 failures`.
+    /// What is said of the candidate, after its name: `rests after 5 failures`.
     pub(super) why: String,
-    /// What a request fails with that cannot wait for the end of it: `RateLimited` where that is why.
+    /// What a request fails with that cannot wait for the end of it: `RateLimited` where that is why, else
+    /// `Overloaded`.
     pub(super) class: Class,
 }
 
@@ -89,6 +92,19 @@ impl Health {
     ///
     /// A [`Rest`] where the candidate is to be left alone for now.
     pub(super) async fn admit(&self, ask: Ask<'_>) -> Result<Pass, Rest> {
+        self.admit_telling(ask, &|_| ()).await
+    }
+
+    /// The same; `waits` is told what it waits for, again and again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::admit`].
+    pub(super) async fn admit_telling(
+        &self,
+        ask: Ask<'_>,
+        waits: &(dyn Fn(&Rest) + Sync),
+    ) -> Result<Pass, Rest> {
         let desk = self.desk(ask.candidate.provider);
         let mut place = Place::new(desk, ask.candidate);
         loop {
@@ -101,15 +117,26 @@ impl Health {
             if Instant::now() >= ask.patience {
                 return Err(wait);
             }
+            waits(&wait);
             // Too late or just in time: the next step tells.
             let _late = tokio::time::timeout_at(wait.until.min(ask.patience), changed).await;
         }
     }
 
-    /// Leave to send one attempt although `candidate` rests: one a second over all requests.
+    /// Leave to send one attempt although `candidate` rests: one a second over all requests that may ask
+    /// any of `chain`.
     ///
     /// Quotas are kept even so.
-    pub(super) fn insist(&self, candidate: &Candidate, cooldown: Cooldown, request: u64) -> Option<Pass> {
+    pub(super) fn insist(
+        &self,
+        candidate: &Candidate,
+        chain: &[Candidate],
+        cooldown: Cooldown,
+        request: u64,
+    ) -> Option<Pass> {
+        if chain.iter().any(|candidate| self.desk(candidate.provider).has_insisted(&candidate.model)) {
+            return None;
+        }
         let desk = self.desk(candidate.provider);
         let ask = Ask {
             candidate,
@@ -124,13 +151,9 @@ impl Health {
         Some(Pass::new(Arc::clone(desk), &ask, granted))
     }
 
-    /// Resolves when a rest of `candidate` ends early: when an answer of it has opened, also one that
-    /// lets more through after a 429, or when its probe has ended without a judgement.
-    ///
-    /// Only what happens after the first poll counts.
-    pub(super) async fn recovered(&self, candidate: &Candidate) {
-        let news = self.desk(candidate.provider).news_of(candidate);
-        news.notified().await;
+    /// What becomes known of `candidate` from now on.
+    pub(super) fn news(&self, candidate: &Candidate) -> News {
+        self.desk(candidate.provider).news_of(candidate)
     }
 
     /// Forgets what is back to normal: clients can make up the names of models.

@@ -135,8 +135,8 @@ impl Observer {
             .unwrap_or_default()
     }
 
-    /// A wait of `send.wait` begins; `rest` says why a candidate is left alone.
-    pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<&str>) {
+    /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
+    pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<(&Candidate, &str)>) {
         let wait = Words::about(send.wait);
         let sent = send.number - 1;
         let text = match send.gap {
@@ -155,7 +155,8 @@ impl Observer {
                 )
             }
             Gap::Rest => {
-                let why = rest.unwrap_or("every model rests");
+                let why =
+                    rest.map_or("every model rests".to_owned(), |(candidate, why)| not_asked(candidate, why));
                 format!(
                     "Not asked yet: {why} ({sent}/{of} attempts). Waiting up to {wait} before next attempt"
                 )
@@ -166,6 +167,20 @@ impl Observer {
         };
         tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.client, self.route);
         self.progress.set(text);
+    }
+
+    /// The next attempt has to wait for its turn behind those of others.
+    pub(super) fn queued(&self, send: &Send, of: u32, candidate: &Candidate, why: &str) {
+        let (why, sent) = (not_asked(candidate, why), send.number - 1);
+        self.progress.set(format!("Not asked yet: {why} ({sent}/{of} attempts). Waiting for a turn"));
+    }
+
+    /// A candidate was not asked when it was its turn.
+    pub(super) fn skipped(&self, candidate: &Candidate, why: &str) {
+        tracing::debug!(
+            request_id = %self.id,
+            "{}:{} - not asked: {}", self.client, self.route, not_asked(candidate, why),
+        );
     }
 
     /// An attempt goes out; the request may make `of` of them.
@@ -320,6 +335,11 @@ impl Drop for Observer {
             dropped => dropped,
         });
     }
+}
+
+/// `why` follows the name of `candidate`.
+pub(super) fn not_asked(candidate: &Candidate, why: &str) -> String {
+    format!("`{}/{}` {why}", candidate.provider_name, candidate.model)
 }
 
 /// Minutes and seconds, as the retry pipe logged them: `0m27s`.

@@ -67,6 +67,8 @@ pub struct Breaker {
     epoch: u64,
     /// Whether an attempt is finding out if the rest can end.
     probing: bool,
+    /// Whether what began the rest was a 429 of some kind.
+    rate_limited: bool,
     /// When there was evidence for the last time.
     touched: Duration,
 }
@@ -122,6 +124,8 @@ pub struct Evidence {
     pub retry_after: Option<Duration>,
     /// Whether it names what it is about: one failure is then enough.
     pub named: bool,
+    /// Whether the provider asks for fewer requests.
+    pub rate_limited: bool,
 }
 
 impl Breaker {
@@ -132,6 +136,11 @@ impl Breaker {
             State::Resting { .. } if self.probing => Standing::Probing,
             State::Closed | State::Resting { .. } => Standing::Ready,
         }
+    }
+
+    /// Whether it rests, or last rested, because the provider asked for fewer requests.
+    pub fn is_rate_limited(&self) -> bool {
+        self.rate_limited
     }
 
     /// An attempt is sent at `now`, whatever the standing; it takes the place of the probe if that is free.
@@ -224,6 +233,7 @@ impl Breaker {
         }
         self.rests = self.rests.saturating_add(u32::from(grown));
         self.state = State::Resting { until, why };
+        self.rate_limited = evidence.rate_limited;
         Some(length)
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::schedule::{Stop, StopReason};
 use super::{Fault, Verdict};
 
-/// Finds the fault that names the outcome: the last one that could be retried, else the first
-/// permanent one. Each stands with the position of its candidate.
+/// Finds the fault that names the outcome: the last one that could be retried, else that of a candidate
+/// which could not be asked, else the first permanent one. Each stands with the position of its candidate.
 #[derive(Debug, Default)]
 pub struct Deciding {
     retryable: Option<(usize, Fault)>,
@@ -27,6 +27,11 @@ impl Deciding {
                 self.permanent = Some((candidate, fault));
             }
         }
+    }
+
+    /// Takes what stands for a candidate that could not be asked, though it may answer later.
+    pub fn note_rest(&mut self, candidate: usize, fault: Fault) {
+        self.retryable.get_or_insert((candidate, fault));
     }
 
     /// The fault that decides, with the position of its candidate; `None` before the first one.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::relay::observer::Observer;
+use crate::relay::health::Rest;
+use crate::relay::observer::{Observer, not_asked};
 use crate::relay::{Failure, Outcome, Request};
 use crate::retry::schedule::Stop;
 use crate::retry::{Class, Fault, Words};
@@ -10,8 +11,9 @@ use crate::route::Candidate;
 
 /// Why a request got no answer.
 pub(in crate::relay) enum End {
-    /// The schedule stopped; the fault that decides the outcome, and whose it was.
-    Stopped(Stop, (usize, Fault)),
+    /// The schedule stopped; the fault that decides the outcome, and whose it was; and who could not be asked
+    /// when it was their turn.
+    Stopped(Stop, (usize, Fault), Vec<(usize, Rest)>),
     /// The process is about to end.
     ShuttingDown,
 }
@@ -26,8 +28,8 @@ impl End {
             1 => "1 attempt".to_owned(),
             count => format!("{count} attempts"),
         };
-        let (stop, candidate, fault) = match self {
-            Self::Stopped(stop, (candidate, fault)) => (stop, candidate, fault),
+        let (stop, candidate, fault, rests) = match self {
+            Self::Stopped(stop, (candidate, fault), rests) => (stop, candidate, fault, rests),
             Self::ShuttingDown => {
                 return Failure {
                     outcome: Outcome::ShuttingDown,
@@ -42,18 +44,30 @@ impl End {
             }
         };
         let retry_after = stop.wish(&fault);
-        let Candidate { provider_name, model, .. } = &request.route.chain.candidates()[candidate];
+        let candidates = request.route.chain.candidates();
+        let Candidate { provider_name, model, .. } = &candidates[candidate];
         let hint = match retry_after {
             Some(after) => format!("; try again in {}", Words::about(after)),
             None => advice(fault.class).map(|advice| format!("; {advice}")).unwrap_or_default(),
         };
+        let resting = rests.iter().map(|(index, rest)| not_asked(&candidates[*index], &rest.why));
+        let resting = resting.collect::<Vec<_>>().join(", ");
+        let elapsed = Words::about(observer.elapsed());
+        let deadline = Words(request.route.policy.deadline);
+        let what = if sent == 0 {
+            format!(", for nobody could be asked within {deadline}: {resting}")
+        } else if rests.iter().any(|(index, _)| *index == candidate) {
+            format!(
+                " after {attempts} in {elapsed}, for nobody else could be asked within {deadline}: {resting}"
+            )
+        } else {
+            let others = if rests.is_empty() { String::new() } else { format!("; not asked: {resting}") };
+            let reason = stop.reason;
+            format!(" after {attempts} in {elapsed} ({reason}), `{provider_name}/{model}`: {fault}{others}")
+        };
         Failure {
             outcome: Outcome::Failed(fault.class),
-            message: format!(
-                "`{route}` got no answer after {attempts} in {} ({}), `{provider_name}/{model}`: {fault}{hint}",
-                Words::about(observer.elapsed()),
-                stop.reason,
-            ),
+            message: format!("`{route}` got no answer{what}{hint}"),
             retry_after,
             provider_status: fault.status,
             attempts: sent,

@@ -6,7 +6,7 @@ use super::race::{Failed, Won};
 use super::{Context, Dispatch, End};
 use crate::relay::attempt::{Content, Goal, Opened};
 use crate::relay::flow;
-use crate::relay::health::{Ask, Pass, Rest};
+use crate::relay::health::{Ask, News, Pass, Rest};
 use crate::relay::observer::Observer;
 use crate::retry::schedule::Send;
 use crate::retry::{Class, Verdict};
@@ -18,14 +18,14 @@ use crate::upstream::Upstream;
 pub(super) enum Turn<B> {
     Opened(Opened<B>),
     Failed(Verdict),
-    /// Nothing was sent.
-    Rests(Rest),
+    /// Nothing was sent; with what becomes known since.
+    Rests(Rest, News),
     Ended(End),
 }
 
 /// Why a candidate has no turn.
 enum Refused {
-    Rests(Rest),
+    Rests(Rest, News),
     End(End),
 }
 
@@ -43,12 +43,15 @@ impl<U: Upstream> Dispatch<U> {
         loop {
             let pass = match pass.take() {
                 Some(pass) => pass,
-                None => match self.admit(send, &tried).await {
+                None => match self.admit(send, &tried, observer).await {
                     Ok(pass) => pass,
-                    Err(Refused::Rests(rest)) => return last.map_or(Turn::Rests(rest), Turn::Failed),
+                    Err(Refused::Rests(rest, news)) => {
+                        return last.map_or(Turn::Rests(rest, news), Turn::Failed);
+                    }
                     Err(Refused::End(end)) => return Turn::Ended(end),
                 },
             };
+            self.rests[send.candidate] = None;
             let key = pass.key();
             let failed = match self.race(*send, pass, goal, observer).await {
                 Ok(won) => match self.take(won, send.candidate, observer).await {
@@ -104,7 +107,7 @@ impl<U: Upstream> Dispatch<U> {
     }
 
     /// Leave from all that the other requests know.
-    async fn admit(&self, send: &Send, tried: &[usize]) -> Result<Pass, Refused> {
+    async fn admit(&self, send: &Send, tried: &[usize], observer: &Observer) -> Result<Pass, Refused> {
         let Context { relay, request } = &*self.context;
         let alone = self.schedule.alone();
         let patience = if alone { self.until(send).time } else { Instant::now() };
@@ -117,9 +120,13 @@ impl<U: Upstream> Dispatch<U> {
             patience,
             spends_quota: true,
         };
+        let news = relay.health.news(ask.candidate);
+        let waits = |rest: &Rest| observer.queued(send, self.schedule.of(), ask.candidate, &rest.why);
         tokio::select! {
             biased;
-            result = relay.health.admit(ask) => result.map_err(Refused::Rests),
+            result = relay.health.admit_telling(ask, &waits) => {
+                result.map_err(|rest| Refused::Rests(rest, news))
+            }
             // Whoever waits for leave is in a pause.
             () = relay.drain.pauses.cancelled() => Err(Refused::End(End::ShuttingDown)),
         }

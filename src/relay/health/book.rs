@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
+use super::news::Teller;
 use crate::config::Provider;
 use crate::retry::breaker::Breaker;
 use crate::retry::gate::Gate;
@@ -41,7 +40,7 @@ pub(super) struct Model {
     /// When an attempt was last sent although it rested.
     pub(super) insisted: Option<Duration>,
     /// Tells of rests that end early.
-    pub(super) news: Arc<Notify>,
+    pub(super) news: Teller,
 }
 
 /// A candidate proper: a model under a key.
@@ -72,7 +71,7 @@ impl Book {
         self.models.entry(Arc::clone(name)).or_insert_with(|| Model {
             seats: vec![Seat::default(); keys],
             insisted: None,
-            news: Arc::default(),
+            news: Teller::default(),
         })
     }
 
@@ -87,8 +86,7 @@ impl Book {
 
     pub(super) fn tidy(&mut self, now: Duration) {
         self.models.retain(|_, model| {
-            let awaited = Arc::strong_count(&model.news) > 1;
-            awaited || !model.seats.iter().all(|seat| seat.forgettable(now))
+            model.news.is_heard() || !model.seats.iter().all(|seat| seat.forgettable(now))
         });
     }
 }

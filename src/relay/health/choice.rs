@@ -84,8 +84,8 @@ impl Desk {
         let ticket = *standing.gate.get_or_insert_with(|| gate.arrive());
         if let Err(soonest) = gate.ready(ticket, ask.request, now) {
             let why = match gate.waiting() {
-                1 => "1 request waits for it after a 429".to_owned(),
-                waiting => format!("{waiting} requests wait for it after a 429"),
+                1 => "has 1 request waiting after a 429".to_owned(),
+                waiting => format!("has {waiting} requests waiting after a 429"),
             };
             let until = self.instant(soonest.unwrap_or(now + SOON));
             return Step::Wait(Rest { until, why, class: Class::RateLimited });
@@ -179,6 +179,12 @@ impl Desk {
             book.turn = (key + 1) % book.keys.len();
         }
         Granted { key, leaves, passage, left }
+    }
+
+    /// Whether an attempt was sent within the last second although `model` rests.
+    pub(super) fn has_insisted(&self, model: &Arc<str>) -> bool {
+        let now = self.now();
+        self.lock().model(model).insisted.is_some_and(|at| now < at + INSISTENCE)
     }
 
     /// Lets an attempt pass at the key whose rest ends first, if none has for a second.

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::book::Book;
+use super::news::News;
 use crate::config::{KeyOrder, Provider};
 use crate::route::Candidate;
 
@@ -50,8 +51,8 @@ impl Desk {
         self.began.checked_add(time).unwrap_or_else(|| Instant::now() + Duration::from_hours(365 * 24))
     }
 
-    pub(super) fn news_of(&self, candidate: &Candidate) -> Arc<Notify> {
-        Arc::clone(&self.lock().model(&candidate.model).news)
+    pub(super) fn news_of(&self, candidate: &Candidate) -> News {
+        self.lock().model(&candidate.model).news.news()
     }
 
     pub(super) fn tidy(&self) {

@@ -23,8 +23,10 @@ pub(super) struct Resting {
     /// Whether it is the key that rests, not only the model under it.
     pub(super) whole_key: bool,
     pub(super) until: Duration,
-    pub(super) why: String,
-    pub(super) class: Class,
+    /// What comes before `why` where it is said of the candidate: nothing, or its key.
+    subject: &'static str,
+    why: String,
+    class: Class,
 }
 
 /// Whether `model` costs nothing.
@@ -34,34 +36,30 @@ pub(super) fn is_free(model: &str) -> bool {
 
 /// The longest rest that keeps an attempt from asking `model` under `key`.
 pub(super) fn resting(book: &mut Book, model: &Arc<str>, key: usize, now: Duration) -> Option<Resting> {
-    let seat = rest_of(&book.seat(model, key).breaker, "", now);
+    let seat = rest_of(&book.seat(model, key).breaker, now);
     let account = &book.keys[key];
-    let whole = rest_of(&account.breaker, "its key ", now);
-    let free = if is_free(model) { rest_of(&account.free, "its key for free models ", now) } else { None };
-    let keys = whole.into_iter().chain(free).map(|rest| Resting { whole_key: true, ..rest });
-    seat.into_iter().chain(keys).max_by_key(|rest| rest.until)
+    let of_key = |subject| move |rest| Resting { whole_key: true, subject, ..rest };
+    let whole = rest_of(&account.breaker, now).map(of_key("has a key that "));
+    let free = if is_free(model) { rest_of(&account.free, now) } else { None };
+    let free = free.map(of_key("has a key for free models that "));
+    seat.into_iter().chain(whole).chain(free).max_by_key(|rest| rest.until)
 }
 
-fn rest_of(breaker: &Breaker, subject: &str, now: Duration) -> Option<Resting> {
-    let (until, why, class) = match breaker.standing(now) {
+fn rest_of(breaker: &Breaker, now: Duration) -> Option<Resting> {
+    let (until, why) = match breaker.standing(now) {
         Standing::Ready => return None,
-        Standing::Probing => {
-            (now + SOON, "is being tried by another request after a rest".to_owned(), Class::Overloaded)
-        }
-        Standing::Resting { until, why: Why::Failures(1) } => {
-            (until, "rests after a failure".to_owned(), Class::Overloaded)
-        }
+        Standing::Probing => (now + SOON, "is being tried by another request after a rest".to_owned()),
+        Standing::Resting { until, why: Why::Failures(1) } => (until, "rests after a failure".to_owned()),
         Standing::Resting { until, why: Why::Failures(failures) } => {
-            (until, format!("rests after {failures} failures"), Class::Overloaded)
+            (until, format!("rests after {failures} failures"))
         }
-        Standing::Resting { until, why: Why::Asked } => {
-            (until, "rests as the provider asked".to_owned(), Class::RateLimited)
-        }
+        Standing::Resting { until, why: Why::Asked } => (until, "rests as the provider asked".to_owned()),
         Standing::Resting { until, why: Why::Named } => {
-            (until, "rests as the provider refused it".to_owned(), Class::RateLimited)
+            (until, "rests as the provider refused it".to_owned())
         }
     };
-    Some(Resting { whole_key: false, until, why: format!("{subject}{why}"), class })
+    let class = if breaker.is_rate_limited() { Class::RateLimited } else { Class::Overloaded };
+    Some(Resting { whole_key: false, until, subject: "", why, class })
 }
 
 /// What is said of a quota that has no place.
@@ -70,7 +68,7 @@ pub(super) fn spent_words(spent: Spent) -> String {
         Per::Minute => "minute",
         Per::Day => "day",
     };
-    format!("its quota is spent ({} a {per})", spent.limit)
+    format!("has spent its quota ({} a {per})", spent.limit)
 }
 
 /// Why no key can be taken.
@@ -104,18 +102,15 @@ impl Obstacles {
             parts.push(format!("{} with a quota to be spared", self.limited));
         }
         let class = self.soonest.as_ref().map_or(Class::RateLimited, |soonest| soonest.class);
-        let why = self.soonest.map(|soonest| soonest.why);
-        if let Some(why) = &why
-            && keys > 1
-        {
+        if let Some(Resting { why, .. }) = &self.soonest {
             parts.push(match self.resting {
                 1 => format!("1 resting (it {why})"),
                 resting => format!("{resting} resting (the first one {why})"),
             });
         }
-        let why = match why {
-            Some(why) if keys == 1 => why,
-            _ => format!("no key left: {}", parts.join(", ")),
+        let why = match self.soonest {
+            Some(Resting { subject, why, .. }) if keys == 1 => format!("{subject}{why}"),
+            _ => format!("has no key left: {}", parts.join(", ")),
         };
         Rest { until: desk.instant(until), why, class }
     }

@@ -96,6 +96,11 @@ impl Pass {
         let seat_ends = seat.breaker.opened(&mut leaves.seat);
         let wider = seat.gate.opened(self.passage);
         self.tell(&mut book, key_ends || free_ends, seat_ends || wider);
+        drop(book);
+        if key_ends || free_ends || seat_ends {
+            let (provider, model) = (&self.desk.provider, &self.model);
+            tracing::info!(%provider, key = self.key_name(), "{model} answers again");
+        }
     }
 
     /// The answer ended well.
@@ -135,7 +140,8 @@ impl Pass {
                 _ => Some((&mut book.seat(&pass.model, pass.key).breaker, leaves.seat)),
             };
             if let Some((breaker, leave)) = subject {
-                let evidence = Evidence { retry_after: fault.retry_after, named };
+                let rate_limited = fault.class == Class::RateLimited;
+                let evidence = Evidence { retry_after: fault.retry_after, named, rate_limited };
                 rest = breaker.failed(leave, evidence, &pass.cooldown, now, rand::random());
             }
             pass.give_back(book, leaves);
@@ -179,9 +185,9 @@ impl Pass {
     /// Wakes those who wait: for a change of the key, or of the model only.
     fn tell(&self, book: &mut Book, of_key: bool, of_model: bool) {
         if of_key {
-            book.models().for_each(|model| model.news.notify_waiters());
+            book.models().for_each(|model| model.news.tell());
         } else if of_model {
-            book.model(&self.model).news.notify_waiters();
+            book.model(&self.model).news.tell();
         }
         if of_key || of_model {
             self.desk.changed.notify_waiters();

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const FAILED: Evidence = Evidence { retry_after: None, named: false };
+const FAILED: Evidence = Evidence { retry_after: None, named: false, rate_limited: false };
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -122,7 +122,7 @@ fn a_first_payload_ends_a_rest() {
 
 #[test]
 fn a_wish_rests_at_once_and_is_kept_against_what_was_under_way() {
-    let wish = |seconds| Evidence { retry_after: Some(secs(seconds)), named: false };
+    let wish = |seconds| Evidence { retry_after: Some(secs(seconds)), named: false, rate_limited: false };
     let cooldown = Cooldown::default();
     let mut breaker = Breaker::default();
     let (mut early, leave) = (breaker.enter(secs(0)), breaker.enter(secs(0)));
@@ -143,7 +143,7 @@ fn a_wish_rests_at_once_and_is_kept_against_what_was_under_way() {
 
 #[test]
 fn what_is_named_rests_at_the_first_failure() {
-    let named = Evidence { retry_after: None, named: true };
+    let named = Evidence { retry_after: None, named: true, rate_limited: false };
     let mut breaker = Breaker::default();
     let leave = breaker.enter(secs(0));
     assert_eq!(breaker.failed(leave, named, &Cooldown::default(), secs(0), 0.0), Some(secs(2)));
@@ -212,7 +212,7 @@ proptest! {
                 }
                 Act::Fail(which, wish, named) => {
                     let wish = wish.map(Duration::from_millis);
-                    let evidence = Evidence { retry_after: wish, named };
+                    let evidence = Evidence { retry_after: wish, named, rate_limited: false };
                     let leave = under_way.swap_remove(which % count);
                     let probe = leave.probe && leave.epoch == breaker.epoch;
                     let rest = breaker.failed(leave, evidence, &cooldown, now, jitter);

@@ -62,7 +62,7 @@ async fn patience_ends_the_wait() {
         refused,
         Rest {
             until: began + secs(2),
-            why: "1 request waits for it after a 429".into(),
+            why: "has 1 request waiting after a 429".into(),
             class: Class::RateLimited
         }
     );
@@ -98,7 +98,7 @@ async fn a_gate_that_opens_is_news() {
         let mut pass = admit(&health, &model).await.unwrap();
         pass.opened();
     };
-    tokio::join!(biased; health.recovered(&model), answer);
+    tokio::join!(biased; health.news(&model).recovered(), answer);
     assert_eq!(began.elapsed(), secs(2));
 }
 
@@ -122,7 +122,7 @@ async fn persist(health: Arc<Health>, attempts: Arc<Mutex<Vec<Duration>>>, began
         waiting.extend(pass.failed(&fault(Class::RateLimited)).waiting);
         ask.own = true;
         let delay = Duration::from_millis(rand::random_range(500..4_000));
-        let _news = tokio::time::timeout(delay, health.recovered(&model)).await;
+        let _news = tokio::time::timeout(delay, health.news(&model).recovered()).await;
     }
 }
 

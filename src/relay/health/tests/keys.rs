@@ -78,8 +78,7 @@ async fn a_quota_of_free_models_rests_these_only() {
 
     admit(&health, &free).await.unwrap().failed(&spent).rest.expect("the other key too");
     let refused = admit(&health, &candidate("other:free")).await.unwrap_err();
-    let why =
-        "no key left: 2 resting (the first one its key for free models rests as the provider refused it)";
+    let why = "has no key left: 2 resting (the first one rests as the provider refused it)";
     assert_eq!(
         refused,
         Rest { until: Instant::now() + secs(3_600), why: why.into(), class: Class::RateLimited }
@@ -102,7 +101,7 @@ async fn a_model_rests_under_one_key_at_a_time() {
     assert_ne!(health.admit(Ask { tried: &[2], ..own }).await.unwrap().key(), 2);
 
     let refused = health.admit(Ask { tried: &[2], ..ask(&health, &model) }).await.unwrap_err();
-    assert_eq!(refused.why, "no key left: 1 tried, 2 resting (the first one rests after 5 failures)");
+    assert_eq!(refused.why, "has no key left: 1 tried, 2 resting (the first one rests after 5 failures)");
     let refused = health.admit(Ask { tried: &[0, 1, 2], ..own }).await.unwrap_err();
-    assert_eq!(refused.why, "no key left: 3 tried");
+    assert_eq!(refused.why, "has no key left: 3 tried");
 }

@@ -35,12 +35,12 @@ async fn a_turn_that_comes_too_late_is_not_waited_for() {
         refused,
         Rest {
             until: began + secs(60),
-            why: "its quota is spent (1 a minute)".into(),
+            why: "has spent its quota (1 a minute)".into(),
             class: Class::RateLimited
         }
     );
     assert_eq!(began.elapsed(), Duration::ZERO);
-    assert!(health.insist(&model, Cooldown::default(), 0).is_none(), "nor is it exceeded");
+    assert!(health.insist(&model, &[], Cooldown::default(), 0).is_none(), "nor is it exceeded");
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn a_day_is_spent_and_what_is_left_is_known() {
         assert_eq!(pass.quota_left().unwrap().lowest(), Some(left));
     }
     let refused = admit(&health, &model).await.map(|_| ()).unwrap_err();
-    assert_eq!(refused.why, "its quota is spent (3 a day)");
+    assert_eq!(refused.why, "has spent its quota (3 a day)");
     assert!(plain().admit(ask(&health, &model)).await.unwrap().quota_left().is_none());
 }
 
@@ -88,5 +88,5 @@ async fn a_hedge_spares_quotas() {
     let hedge = Ask { spends_quota: false, ..ask(&health, &model) };
     assert_eq!(health.admit(hedge).await.unwrap().key(), 1);
     let refused = health.admit(Ask { tried: &[1], ..hedge }).await.unwrap_err();
-    assert_eq!(refused.why, "no key left: 1 tried, 1 with a quota to be spared");
+    assert_eq!(refused.why, "has no key left: 1 tried, 1 with a quota to be spared");
 }

@@ -100,7 +100,7 @@ async fn a_wish_of_the_provider_rests_at_once() {
         Rest {
             until: Instant::now() + secs(30),
             why: "rests as the provider asked".into(),
-            class: Class::RateLimited
+            class: Class::Overloaded
         }
     );
 }
@@ -109,7 +109,7 @@ async fn a_wish_of_the_provider_rests_at_once() {
 async fn insists_once_a_second_over_all_requests() {
     let (health, model) = (plain(), candidate("m"));
     wear_out(&health, &model).await;
-    let insist = || health.insist(&model, Cooldown::default(), health.request());
+    let insist = || health.insist(&model, &[], Cooldown::default(), health.request());
     let pass = insist().expect("the first one");
     assert!(insist().is_none());
     assert_eq!(pass.failed(&fault(Class::Overloaded)).rest, None);
@@ -131,7 +131,7 @@ async fn those_who_wait_hear_of_a_recovery() {
         pass.opened();
         pass.finished();
     };
-    tokio::join!(biased; health.recovered(&model), answer);
+    tokio::join!(biased; health.news(&model).recovered(), answer);
     assert_eq!(began.elapsed(), secs(1));
 
     wear_out(&health, &model).await;
@@ -142,7 +142,7 @@ async fn those_who_wait_hear_of_a_recovery() {
         drop(probe);
     };
     let began = Instant::now();
-    tokio::join!(biased; health.recovered(&model), leaves);
+    tokio::join!(biased; health.news(&model).recovered(), leaves);
     assert_eq!(began.elapsed(), secs(1));
 }
 
