@@ -20,7 +20,10 @@ mod after_commit;
 mod before_commit;
 mod ends;
 mod hedge;
+mod rests;
+mod rests_of_all;
 mod script;
+mod storms;
 mod verified;
 
 const fn secs(seconds: u64) -> Duration {

@@ -25,6 +25,8 @@ pub enum Act {
     Hang,
     /// Answers with this status and body.
     Status(u16, &'static str),
+    /// Takes this long, and then does that.
+    Late(Duration, Box<Act>),
     /// 200, and then the body's parts in turn.
     Answer(Vec<Part>),
 }
@@ -60,8 +62,16 @@ pub struct Seen {
     pub open: usize,
 }
 
+/// What meets an attempt at a model, so long after the beginning.
+type Choose = Box<dyn Fn(&str, Duration) -> Act + Send + Sync>;
+
+enum Source {
+    Acts(Mutex<VecDeque<Act>>),
+    By(Choose),
+}
+
 pub struct Script {
-    acts: Mutex<VecDeque<Act>>,
+    source: Source,
     headers: HeaderMap,
     pub seen: Arc<Mutex<Seen>>,
     started: Instant,
@@ -70,12 +80,16 @@ pub struct Script {
 impl Script {
     /// Plays `acts` in turn; one attempt more is a failure of the test.
     pub fn new(acts: impl IntoIterator<Item = Act>) -> Self {
-        Self {
-            acts: Mutex::new(acts.into_iter().collect()),
-            headers: HeaderMap::new(),
-            seen: Arc::default(),
-            started: Instant::now(),
-        }
+        Self::from(Source::Acts(Mutex::new(acts.into_iter().collect())))
+    }
+
+    /// Whatever `choose` makes of the model and the time since now.
+    pub fn by(choose: impl Fn(&str, Duration) -> Act + Send + Sync + 'static) -> Self {
+        Self::from(Source::By(Box::new(choose)))
+    }
+
+    fn from(source: Source) -> Self {
+        Self { source, headers: HeaderMap::new(), seen: Arc::default(), started: Instant::now() }
     }
 
     pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -83,9 +97,17 @@ impl Script {
         self
     }
 
+    /// When its time began.
+    pub fn began(&self) -> Instant {
+        self.started
+    }
+
     /// The acts that nobody asked for.
     pub fn left(&self) -> usize {
-        self.acts.lock().unwrap().len()
+        match &self.source {
+            Source::Acts(acts) => acts.lock().unwrap().len(),
+            Source::By(_) => 0,
+        }
     }
 }
 
@@ -116,12 +138,21 @@ impl Upstream for Script {
             seen.bodies.push(call.body.concat().into());
             seen.connect.push(call.connect);
         }
-        let act = self.acts.lock().unwrap().pop_front().expect("an attempt that the script did not foresee");
+        let mut act = match &self.source {
+            Source::Acts(acts) => acts.lock().unwrap().pop_front(),
+            Source::By(choose) => Some(choose(&call.candidate.model, self.started.elapsed())),
+        }
+        .expect("an attempt that the script did not foresee");
+        if let Act::Late(time, then) = act {
+            tokio::time::sleep(time).await;
+            act = *then;
+        }
         if let Act::Connecting(time) = act {
             tokio::time::sleep(time).await;
         }
         call.connected.mark();
         let (status, parts) = match act {
+            Act::Late(..) => unreachable!("late twice"),
             Act::Refuse => {
                 return Err(Fault::new(Class::Connect, Phase::Connect, "connection refused"));
             }
