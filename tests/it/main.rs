@@ -5,6 +5,7 @@
 mod cancel;
 mod chaos;
 mod config;
+mod cooldown;
 mod demo;
 mod drain;
 mod early;
@@ -21,6 +22,7 @@ mod panics;
 mod readers;
 mod schedule;
 mod server;
+mod storm;
 mod support;
 mod verified;
 mod walls;
