@@ -14,6 +14,7 @@ pub mod gate;
 pub mod line;
 pub mod patience;
 pub mod play;
+pub mod pooled;
 pub mod quota;
 pub mod rate_limits;
 pub mod retry_after;

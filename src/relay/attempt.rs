@@ -18,7 +18,7 @@ use super::{peek, resume};
 use crate::openai::continuation::Mode;
 use crate::retry::{Fault, classify};
 use crate::route::Candidate;
-use crate::upstream::{Call, Connected, Upstream, headers};
+use crate::upstream::{Call, Upstream, headers};
 
 /// Enough of an error body to say what it means.
 const ERROR_BODY: usize = 64 * 1024;
@@ -72,7 +72,8 @@ pub(super) async fn run<U: Upstream>(
     if let Some((body, mode)) = relay.prefills.body(&request.envelope, candidate, record.text()) {
         let sieve = Sieve::continuing(record, mode, candidate);
         match ask(context, candidate, limits, pass, body, sieve).await {
-            Err(fault) if resume::is_refusal(&fault) => refusal = Some(fault),
+            // It is another request, for which there may be no place.
+            Err(fault) if resume::is_refusal(&fault) && pass.again() => refusal = Some(fault),
             result => return result,
         }
     }
@@ -98,17 +99,16 @@ async fn ask<U: Upstream>(
 ) -> Result<Opened<U::Body>, Fault> {
     let Context { relay, request } = context;
     let stream = request.envelope.stream();
-    let connected = Connected::default();
     let call = Call {
         candidate,
         key: pass.key(),
         connect: limits.connect,
-        connected: &connected,
+        connected: pass.connected(),
         client_headers: &request.headers,
         body,
         stream,
     };
-    let response = limits.head(&connected, relay.upstream.send(call)).await?;
+    let response = limits.head(pass.connected(), relay.upstream.send(call)).await?;
     let (head, body) = response.into_parts();
     pass.head(&head.headers);
     if head.status != StatusCode::OK {

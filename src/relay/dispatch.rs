@@ -59,6 +59,8 @@ pub(super) struct Dispatch<U> {
     /// The latest faults that this request has met itself, of each candidate: what others have learnt of such
     /// a one does not hold it back.
     met: Vec<Option<Class>>,
+    /// The keys of each candidate that have refused this request for good.
+    refused: Vec<Vec<usize>>,
     /// What tells its attempts from those of others.
     number: u64,
     /// The candidates that have told it 429, for as long as it has no answer.
@@ -84,6 +86,7 @@ impl<U: Upstream> Dispatch<U> {
             growth: vec![Growth::default(); count],
             deciding: Deciding::default(),
             met: vec![None; count],
+            refused: vec![Vec::new(); count],
             number,
             waiting: Vec::new(),
             rests: vec![None; count],
@@ -222,7 +225,7 @@ impl<U: Upstream> Dispatch<U> {
 
     /// Sleeps before an attempt; the signal to stop ends the wait and the request.
     async fn wait(&mut self, send: &Send, observer: &mut Observer) -> Result<(), End> {
-        if send.wait.is_zero() {
+        if send.wait.is_zero() || self.queues_for(send) {
             return Ok(());
         }
         let relay = self.relay();
@@ -248,6 +251,11 @@ impl<U: Upstream> Dispatch<U> {
             () = tokio::time::sleep(send.wait) => Ok(()),
             () = back => Ok(()),
         }
+    }
+
+    /// Whether a wait is one in a line, where nobody overtakes.
+    fn queues_for(&self, send: &Send) -> bool {
+        send.gap == Gap::Rest && self.rests[send.candidate].as_ref().is_some_and(|(rest, _)| rest.queue)
     }
 
     /// Notes a fault, and says what it means.

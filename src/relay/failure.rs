@@ -48,6 +48,9 @@ pub struct Attempt {
     pub provider: Arc<str>,
     /// The model as the provider spells it.
     pub model: Arc<str>,
+    /// The name of its key, where the provider has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
     /// How far the attempt came.
     pub phase: &'static str,
     /// The class of the failure.
@@ -71,6 +74,7 @@ mod tests {
             number: 1,
             provider: "nvidia".into(),
             model: "kimi".into(),
+            key: None,
             phase: "first_byte",
             code: "rate_limited",
             status: Some(429),

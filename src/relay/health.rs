@@ -22,7 +22,7 @@ mod pass;
 #[cfg(test)]
 mod tests;
 
-use choice::Step;
+use choice::{Step, Wait};
 use desk::{Desk, Place};
 
 pub(super) use news::News;
@@ -49,8 +49,10 @@ pub(super) struct Ask<'a> {
     pub(super) own: bool,
     /// The keys that are not to be taken.
     pub(super) tried: &'a [usize],
-    /// Until when it may wait for its turn.
+    /// Until when it may wait for its turn after a 429.
     pub(super) patience: Instant,
+    /// Until when it may wait for a place in a quota.
+    pub(super) quota_patience: Instant,
     /// Whether it may spend a quota.
     pub(super) spends_quota: bool,
 }
@@ -65,6 +67,8 @@ pub(super) struct Rest {
     /// What a request fails with that cannot wait for the end of it: `RateLimited` where that is why, else
     /// `Overloaded`.
     pub(super) class: Class,
+    /// Whether there is a line to wait in.
+    pub(super) queue: bool,
 }
 
 impl Health {
@@ -114,12 +118,13 @@ impl Health {
                 Step::Rest(rest) => return Err(rest),
                 Step::Wait(wait) => wait,
             };
-            if Instant::now() >= ask.patience {
-                return Err(wait);
+            let Wait { rest, look, patience } = wait;
+            if Instant::now() >= patience {
+                return Err(rest);
             }
-            waits(&wait);
+            waits(&rest);
             // Too late or just in time: the next step tells.
-            let _late = tokio::time::timeout_at(wait.until.min(ask.patience), changed).await;
+            let _late = tokio::time::timeout_at(look.min(patience), changed).await;
         }
     }
 
@@ -145,6 +150,7 @@ impl Health {
             own: true,
             tried: &[],
             patience: Instant::now(),
+            quota_patience: Instant::now(),
             spends_quota: true,
         };
         let granted = desk.insist(&ask, SystemTime::now())?;

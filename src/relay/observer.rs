@@ -1,20 +1,23 @@
 //! Sees everything that happens to a request: log lines, the trail and the shown progress all
 //! hang on it, and there is no second place that counts.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::health::Pass;
+use super::health::{Pass, Rest};
 use super::{Attempt, Drain, Failure, Outcome, Request};
 use crate::config::Secrets;
-use crate::retry::schedule::{Gap, Send};
-use crate::retry::{Fault, Words};
+use crate::retry::Fault;
+use crate::retry::schedule::Send;
 use crate::route::Candidate;
 use crate::telemetry::{self, Access};
+
+mod words;
+
+pub(super) use words::not_asked;
 
 /// More attempts than this are counted but not told one by one.
 const LONGEST_TRAIL: usize = 500;
@@ -137,42 +140,14 @@ impl Observer {
 
     /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
     pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<(&Candidate, &str)>) {
-        let wait = Words::about(send.wait);
-        let sent = send.number - 1;
-        let text = match send.gap {
-            Gap::Burst { completed, of: bursts } => format!(
-                "Burst {completed}/{bursts} completed ({sent}/{of} attempts). Waiting {wait} before next burst"
-            ),
-            Gap::Cycle { completed, of: cycles } => format!(
-                "Cycle {completed}/{cycles} completed ({sent}/{of} attempts). Waiting {wait} before next cycle"
-            ),
-            Gap::Lap => {
-                format!("Every model was tried ({sent}/{of} attempts). Waiting {wait} before the next round")
-            }
-            Gap::RetryAfter => {
-                format!(
-                    "The provider asks to wait ({sent}/{of} attempts). Waiting {wait} before next attempt"
-                )
-            }
-            Gap::Rest => {
-                let why =
-                    rest.map_or("every model rests".to_owned(), |(candidate, why)| not_asked(candidate, why));
-                format!(
-                    "Not asked yet: {why} ({sent}/{of} attempts). Waiting up to {wait} before next attempt"
-                )
-            }
-            Gap::Attempt | Gap::None => {
-                format!("Attempt {sent}/{of} failed. Waiting {wait} before next attempt")
-            }
-        };
+        let text = words::waiting(send, of, rest);
         tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.client, self.route);
         self.progress.set(text);
     }
 
     /// The next attempt has to wait for its turn behind those of others.
-    pub(super) fn queued(&self, send: &Send, of: u32, candidate: &Candidate, why: &str) {
-        let (why, sent) = (not_asked(candidate, why), send.number - 1);
-        self.progress.set(format!("Not asked yet: {why} ({sent}/{of} attempts). Waiting for a turn"));
+    pub(super) fn queued(&self, send: &Send, of: u32, candidate: &Candidate, rest: &Rest) {
+        self.progress.set(words::queued(send, of, candidate, rest));
     }
 
     /// A candidate was not asked when it was its turn.
@@ -242,6 +217,7 @@ impl Observer {
             number: attempt.number,
             provider: Arc::clone(&attempt.provider),
             model: Arc::clone(&attempt.model),
+            key: attempt.key.clone(),
             phase: fault.phase.as_str(),
             code: fault.class.as_str(),
             status: fault.status,
@@ -258,7 +234,7 @@ impl Observer {
             request_id = %self.id, route = %self.route, provider = %attempt.provider,
             key = attempt.key.as_deref(), quota_minute = left.and_then(|left| left.minute), quota_day = left.and_then(|left| left.day),
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
-            self.client, attempt.model, attempt.number, self.of, Clock(self.elapsed()),
+            self.client, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
         );
         self.latest = Some(attempt);
         self.pass = Some(pass);
@@ -334,20 +310,5 @@ impl Drop for Observer {
             Outcome::ClientGone if self.drain.streams.is_cancelled() => Outcome::ShuttingDown,
             dropped => dropped,
         });
-    }
-}
-
-/// `why` follows the name of `candidate`.
-pub(super) fn not_asked(candidate: &Candidate, why: &str) -> String {
-    format!("`{}/{}` {why}", candidate.provider_name, candidate.model)
-}
-
-/// Minutes and seconds, as the retry pipe logged them: `0m27s`.
-struct Clock(Duration);
-
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        write!(f, "{}m{:02}s", seconds / 60, seconds % 60)
     }
 }

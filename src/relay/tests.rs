@@ -20,6 +20,8 @@ mod after_commit;
 mod before_commit;
 mod ends;
 mod hedge;
+mod pools;
+mod quotas;
 mod rests;
 mod rests_of_all;
 mod script;
@@ -94,11 +96,15 @@ fn status(outcome: Outcome, _: Option<u16>) -> StatusCode {
 }
 
 fn relay(script: Script) -> Arc<Relay<Script>> {
+    relay_to(&[provider()], script)
+}
+
+fn relay_to(providers: &[Provider], script: Script) -> Arc<Relay<Script>> {
     Arc::new(Relay {
         upstream: script,
         prefills: crate::relay::resume::Prefills::default(),
         secrets: Secrets::new(["sk-very-secret".to_owned()]),
-        health: Arc::new(Health::new(&[provider()])),
+        health: Arc::new(Health::new(providers)),
         head_after: secs(15),
         max_answer: 1_000_000,
         status,

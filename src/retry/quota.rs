@@ -67,6 +67,13 @@ pub struct Spent {
     pub per: Per,
 }
 
+/// One request that was counted, by which it can be given back.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    minute: Option<bucket::Counted>,
+    day: Option<ledger::Counted>,
+}
+
 /// The requests that went out under a [`Quota`].
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -102,12 +109,20 @@ impl Account {
     }
 
     /// Counts one request that goes out now.
-    pub fn take(&mut self, now: Duration, wall: SystemTime) {
-        if let Some(bucket) = &mut self.minute {
-            bucket.take(now);
+    pub fn take(&mut self, now: Duration, wall: SystemTime) -> Counted {
+        Counted {
+            minute: self.minute.as_mut().map(|bucket| bucket.take(now)),
+            day: self.day.as_mut().map(|ledger| ledger.take(wall)),
         }
-        if let Some(ledger) = &mut self.day {
-            ledger.take(wall);
+    }
+
+    /// Counts a request no longer, as the provider never saw it.
+    pub fn give_back(&mut self, counted: Counted) {
+        if let (Some(bucket), Some(counted)) = (&mut self.minute, counted.minute) {
+            bucket.give_back(counted);
+        }
+        if let (Some(ledger), Some(counted)) = (&mut self.day, counted.day) {
+            ledger.give_back(counted);
         }
     }
 

@@ -19,6 +19,8 @@ mod hedge;
 mod load;
 mod matrix;
 mod panics;
+mod pools;
+mod quota;
 mod readers;
 mod schedule;
 mod server;

@@ -7,6 +7,7 @@ use std::task::{Context as Waker, Poll};
 use tokio::time::{Instant, Sleep};
 
 use super::Dispatch;
+use super::turn::another_key_may_do;
 use crate::relay::attempt::{self, Goal, Opened};
 use crate::relay::health::{Ask, Pass};
 use crate::relay::observer::{Observer, Try};
@@ -74,7 +75,7 @@ impl<U: Upstream> Dispatch<U> {
                     cancel(under_way, &attempt, "answered first", observer);
                     if candidate != send.candidate {
                         if let Some(Failed { fault, .. }) = failed {
-                            self.beside_failed(send.candidate, fault);
+                            self.beside_failed(send.candidate, fault, None);
                         }
                         let now = self.now();
                         self.schedule.lead(candidate, now);
@@ -83,7 +84,7 @@ impl<U: Upstream> Dispatch<U> {
                 }
                 Err(fault) => observer.failed(&attempt, fault),
             };
-            let other_keys = pass.other_keys();
+            let (key, other_keys) = (pass.key(), pass.other_keys());
             self.waiting.extend(pass.failed(&fault).waiting);
             if self.verdict(candidate, &fault) == Verdict::Reject {
                 cancel(under_way, &attempt, "refused the request", observer);
@@ -92,7 +93,7 @@ impl<U: Upstream> Dispatch<U> {
             if candidate == send.candidate {
                 failed = Some(Failed { candidate, fault, other_keys });
             } else {
-                self.beside_failed(candidate, fault);
+                self.beside_failed(candidate, fault, other_keys.then_some(key));
             }
             if under_way.is_empty() {
                 return Err(failed.expect("the first attempt has ended too"));
@@ -130,8 +131,9 @@ impl<U: Upstream> Dispatch<U> {
                 cooldown: route.cooldown,
                 request: self.number,
                 own: false,
-                tried: &[],
+                tried: &self.refused[candidate],
                 patience: Instant::now(),
+                quota_patience: Instant::now(),
                 spends_quota: hedge.is_some_and(|hedge| hedge.spends_quota),
             };
             // Whoever may not be asked now keeps its turn for when the first one has failed.
@@ -143,8 +145,17 @@ impl<U: Upstream> Dispatch<U> {
         None
     }
 
-    fn beside_failed(&mut self, candidate: usize, fault: Fault) {
-        let verdict = self.judge(candidate, fault);
+    /// The attempt beside the first failed; where another key than `key` may do better, when it is its turn.
+    fn beside_failed(&mut self, candidate: usize, fault: Fault, key: Option<usize>) {
+        let key = key.filter(|_| another_key_may_do(fault.class));
+        let verdict = match (self.judge(candidate, fault), key) {
+            (Verdict::Drop, Some(key)) => {
+                self.refused[candidate].push(key);
+                Verdict::Next { after: None }
+            }
+            (Verdict::Retry { .. } | Verdict::Next { .. }, Some(_)) => Verdict::Next { after: None },
+            (verdict, _) => verdict,
+        };
         let now = self.now();
         self.schedule.beside_failed(candidate, verdict, now);
     }

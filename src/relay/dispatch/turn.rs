@@ -1,5 +1,7 @@
 //! One turn of a candidate: leave from what all requests know, the attempt, the same with its next key.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::race::{Failed, Won};
@@ -8,9 +10,10 @@ use crate::relay::attempt::{Content, Goal, Opened};
 use crate::relay::flow;
 use crate::relay::health::{Ask, News, Pass, Rest};
 use crate::relay::observer::Observer;
+use crate::retry::pooled::Pooled;
 use crate::retry::schedule::Send;
 use crate::retry::{Class, Verdict};
-use crate::route::Delivery;
+use crate::route::{Delivery, Order};
 use crate::upstream::Upstream;
 
 /// What became of one turn of a candidate.
@@ -38,22 +41,26 @@ impl<U: Upstream> Dispatch<U> {
         goal: &Goal,
         observer: &mut Observer,
     ) -> Turn<U::Body> {
-        let mut tried = Vec::new();
-        let mut last = None;
+        let mut send = *send;
+        let mut tried = self.refused[send.candidate].clone();
+        let mut pool: Option<Pooled> = None;
         loop {
             let pass = match pass.take() {
                 Some(pass) => pass,
-                None => match self.admit(send, &tried, observer).await {
+                None => match self.admit(&mut send, &tried, pool.is_none(), observer).await {
                     Ok(pass) => pass,
                     Err(Refused::Rests(rest, news)) => {
-                        return last.map_or(Turn::Rests(rest, news), Turn::Failed);
+                        let Some(pool) = pool else { return Turn::Rests(rest, news) };
+                        let wait = rest.until.saturating_duration_since(Instant::now());
+                        self.rests[send.candidate] = Some((rest, news));
+                        return Turn::Failed(pool.spared(wait).verdict());
                     }
                     Err(Refused::End(end)) => return Turn::Ended(end),
                 },
             };
             self.rests[send.candidate] = None;
             let key = pass.key();
-            let failed = match self.race(*send, pass, goal, observer).await {
+            let failed = match self.race(send, pass, goal, observer).await {
                 Ok(won) => match self.take(won, send.candidate, observer).await {
                     Ok(opened) => return Turn::Opened(opened),
                     Err(failed) => failed,
@@ -63,13 +70,22 @@ impl<U: Upstream> Dispatch<U> {
             if self.schedule.alone() {
                 self.growth[failed.candidate].after(&failed.fault);
             }
-            let next_key = failed.other_keys && another_key_may_do(failed.fault.class);
+            let of_key = another_key_may_do(failed.fault.class);
             let verdict = self.judge(failed.candidate, failed.fault);
-            if !next_key || verdict == Verdict::Reject {
+            if !of_key || verdict == Verdict::Reject {
                 return Turn::Failed(verdict);
             }
-            last = Some(verdict);
+            if verdict == Verdict::Drop {
+                self.refused[send.candidate].push(key);
+            }
+            let failures = pool.take().map_or(Pooled::new(verdict), |pool| pool.failed(verdict));
+            if !failed.other_keys {
+                return Turn::Failed(failures.verdict());
+            }
+            pool = Some(failures);
             tried.push(key);
+            // The next key follows at once.
+            send.wait = Duration::ZERO;
         }
     }
 
@@ -106,34 +122,54 @@ impl<U: Upstream> Dispatch<U> {
         Ok(opened)
     }
 
-    /// Leave from all that the other requests know.
-    async fn admit(&self, send: &Send, tried: &[usize], observer: &Observer) -> Result<Pass, Refused> {
+    /// Leave from all that the other requests know. Only for its `first` key an attempt waits; the wait in
+    /// line becomes part of the one before it.
+    async fn admit(
+        &self,
+        send: &mut Send,
+        tried: &[usize],
+        first: bool,
+        observer: &Observer,
+    ) -> Result<Pass, Refused> {
         let Context { relay, request } = &*self.context;
+        let candidate = &request.route.chain.candidates()[send.candidate];
+        let (now, until, of) = (Instant::now(), self.until(send).time, self.schedule.of());
         let alone = self.schedule.alone();
-        let patience = if alone { self.until(send).time } else { Instant::now() };
+        let quota_patience = match request.route.order {
+            _ if !first => now,
+            _ if alone || self.queues_for(send) => until,
+            // What is worth waiting for is the same, whether the provider asks for it or a quota.
+            Order::Depth => until.min(now + candidate.policy.retry_after_cap),
+            Order::Breadth => now,
+        };
         let ask = Ask {
-            candidate: &request.route.chain.candidates()[send.candidate],
+            candidate,
             cooldown: request.route.cooldown,
             request: self.number,
-            own: self.met[send.candidate].is_some(),
+            own: first && self.met[send.candidate].is_some(),
             tried,
-            patience,
+            patience: if alone && first { until } else { now },
+            quota_patience,
             spends_quota: true,
         };
-        let news = relay.health.news(ask.candidate);
-        let waits = |rest: &Rest| observer.queued(send, self.schedule.of(), ask.candidate, &rest.why);
-        tokio::select! {
+        let news = relay.health.news(candidate);
+        let queued = *send;
+        let waits = |rest: &Rest| observer.queued(&queued, of, candidate, rest);
+        let result = tokio::select! {
             biased;
             result = relay.health.admit_telling(ask, &waits) => {
                 result.map_err(|rest| Refused::Rests(rest, news))
             }
             // Whoever waits for leave is in a pause.
             () = relay.drain.pauses.cancelled() => Err(Refused::End(End::ShuttingDown)),
-        }
+        };
+        let before = if self.queues_for(send) { Duration::ZERO } else { send.wait };
+        send.wait = before + now.elapsed();
+        result
     }
 }
 
 /// Whether a fault may be that of the key.
-fn another_key_may_do(class: Class) -> bool {
+pub(super) fn another_key_may_do(class: Class) -> bool {
     matches!(class, Class::Unauthorized | Class::Payment | Class::RateLimited)
 }

@@ -2,20 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::choice::Taken;
 use super::news::Teller;
 use crate::config::Provider;
 use crate::retry::breaker::Breaker;
 use crate::retry::gate::Gate;
 use crate::retry::line::Line;
-use crate::retry::quota::Account;
+use crate::retry::quota::{Account, Left};
 
 /// The keys and models of a provider. Without a key it has one entry for the attempts without one.
 #[derive(Debug)]
 pub(super) struct Book {
     /// Over all keys.
     pub(super) quota: Account,
+    /// Those who wait for it.
+    pub(super) line: Line,
     pub(super) keys: Vec<Key>,
     models: HashMap<Arc<str>, Model>,
     /// The key whose turn it is.
@@ -59,6 +62,7 @@ impl Book {
         let keyless = || vec![Key::new(Account::new(crate::retry::Quota::default()))];
         Self {
             quota: Account::new(provider.quota),
+            line: Line::default(),
             keys: if keys.is_empty() { keyless() } else { keys },
             models: HashMap::new(),
             turn: 0,
@@ -78,6 +82,22 @@ impl Book {
     /// The model under a key.
     pub(super) fn seat(&mut self, model: &Arc<str>, key: usize) -> &mut Seat {
         &mut self.model(model).seats[key]
+    }
+
+    /// Counts one request under `key`.
+    pub(super) fn count(&mut self, key: usize, now: Duration, wall: SystemTime) -> Taken {
+        Taken { key: self.keys[key].quota.take(now, wall), whole: self.quota.take(now, wall) }
+    }
+
+    /// Counts one request under `key` no longer.
+    pub(super) fn give_back(&mut self, key: usize, taken: Taken) {
+        self.keys[key].quota.give_back(taken.key);
+        self.quota.give_back(taken.whole);
+    }
+
+    /// What the quotas of `key` and of the provider leave.
+    pub(super) fn left(&self, key: usize, now: Duration, wall: SystemTime) -> Left {
+        self.keys[key].quota.left(now, wall).min(self.quota.left(now, wall))
     }
 
     pub(super) fn models(&self) -> impl Iterator<Item = &Model> {

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use super::book::Book;
-use super::desk::{Desk, Place};
+use super::desk::{Desk, Place, Standing};
 use super::obstacles::{Obstacles, Resting, SOON, is_free, resting, spent_words};
 use super::{Ask, Rest};
 use crate::config::KeyOrder;
 use crate::retry::Class;
 use crate::retry::breaker::Leave;
 use crate::retry::gate::Passage;
-use crate::retry::quota::{Left, Spent};
+use crate::retry::line::Line;
+use crate::retry::quota::{Counted, Left, Spent};
 
 /// Between two attempts that are sent although a candidate rests.
 const INSISTENCE: Duration = Duration::from_secs(1);
@@ -23,7 +26,17 @@ pub(super) enum Step {
     /// Somebody else is to be asked meanwhile.
     Rest(Rest),
     /// Its turn will come.
-    Wait(Rest),
+    Wait(Wait),
+}
+
+/// A place in line.
+#[derive(Debug)]
+pub(super) struct Wait {
+    pub(super) rest: Rest,
+    /// When to look again, if nothing changes before.
+    pub(super) look: Instant,
+    /// Until when it is worth it.
+    pub(super) patience: Instant,
 }
 
 /// What an attempt holds while it is under way.
@@ -32,7 +45,23 @@ pub(super) struct Granted {
     pub(super) key: usize,
     pub(super) leaves: Leaves,
     pub(super) passage: Passage,
+    pub(super) counted: Taken,
     pub(super) left: Left,
+}
+
+/// One request of the quotas.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) key: Counted,
+    pub(super) whole: Counted,
+}
+
+/// The key that an attempt takes or waits for.
+#[derive(Debug, Clone, Copy)]
+struct Chosen {
+    key: usize,
+    /// When another key may be the better choice.
+    again: Option<Duration>,
 }
 
 /// For each thing that can rest.
@@ -57,27 +86,37 @@ impl Desk {
     pub(super) fn step(&self, ask: &Ask<'_>, place: &mut Place<'_>, wall: SystemTime) -> Step {
         let mut book = self.lock();
         let now = self.now();
-        let key = match self.choose(&mut book, ask, place, now, wall) {
-            Ok(key) => key,
+        let Chosen { key, again } = match self.choose(&mut book, ask, place, now, wall) {
+            Ok(chosen) => chosen,
             Err(rest) => {
                 place.leave(&mut book);
                 return Step::Rest(rest);
             }
         };
+        // A rest may be over before a turn comes.
+        let look = |until: Instant| again.map_or(until, |again| until.min(self.instant(again)));
         let standing = place.before(key, &mut book);
-        let ahead = ahead(&book, key, standing.line);
-        if let Some(spent) = spent(&book, key, ahead, now, wall) {
+        let spent = Shortage::of(&book, key, Some(*standing), now, wall);
+        if let Some(longest) = spent.longest() {
+            let turn = self.instant(now + longest.wait);
+            let until = look(turn);
             let rest = Rest {
-                until: self.instant(now + spent.wait),
-                why: spent_words(spent),
+                until,
+                why: spent_words(longest, wall),
                 class: Class::RateLimited,
+                queue: until == turn,
             };
-            if rest.until > ask.patience {
+            if until > ask.quota_patience {
                 place.leave(&mut book);
                 return Step::Rest(rest);
             }
-            standing.line.get_or_insert_with(|| book.keys[key].line.join());
-            return Step::Wait(rest);
+            if spent.key.is_some() {
+                standing.line.get_or_insert_with(|| book.keys[key].line.join());
+            }
+            if spent.whole.is_some() {
+                standing.whole.get_or_insert_with(|| book.line.join());
+            }
+            return Step::Wait(Wait { look: until, rest, patience: ask.quota_patience });
         }
         let model = &ask.candidate.model;
         let gate = &mut book.seat(model, key).gate;
@@ -88,10 +127,15 @@ impl Desk {
                 waiting => format!("has {waiting} requests waiting after a 429"),
             };
             let until = self.instant(soonest.unwrap_or(now + SOON));
-            return Step::Wait(Rest { until, why, class: Class::RateLimited });
+            let rest = Rest { until, why, class: Class::RateLimited, queue: false };
+            // Who waits for one model's gate does not hold up those who ask for another one.
+            if place.leave_quota(&mut book) {
+                self.changed.notify_waiters();
+            }
+            return Step::Wait(Wait { look: look(until), rest, patience: ask.patience });
         }
         let passage = gate.pass(ticket, ask.request, now);
-        let waited = !gate.is_open() || standing.line.is_some();
+        let waited = !gate.is_open();
         standing.gate = None;
         let granted = self.grant(&mut book, ask, key, passage, now, wall);
         place.leave(&mut book);
@@ -109,13 +153,14 @@ impl Desk {
         place: &Place<'_>,
         now: Duration,
         wall: SystemTime,
-    ) -> Result<usize, Rest> {
+    ) -> Result<Chosen, Rest> {
         let count = book.keys.len();
         let first = match self.order {
             KeyOrder::RoundRobin => book.turn,
             KeyOrder::InOrder => 0,
         };
         let mut best = None;
+        let mut again: Option<Duration> = None;
         let mut obstacles = Obstacles::default();
         for key in (0..count).map(|offset| (first + offset) % count) {
             if ask.tried.contains(&key) {
@@ -128,6 +173,9 @@ impl Desk {
             }
             let rest =
                 if ask.cooldown.enabled { resting(book, &ask.candidate.model, key, now) } else { None };
+            if let Some(rest) = &rest {
+                again = Some(again.map_or(rest.until, |soonest| soonest.min(rest.until)));
+            }
             let rest = match rest {
                 Some(rest) if !ask.own => {
                     obstacles.rests(rest);
@@ -136,8 +184,7 @@ impl Desk {
                 rest => rest.map(|Resting { whole_key, until, .. }| (whole_key, until)),
             };
             let standing = place.at.filter(|standing| standing.key == key);
-            let ahead = ahead(book, key, standing.and_then(|standing| standing.line));
-            let rank = match spent(book, key, ahead, now, wall) {
+            let rank = match Shortage::of(book, key, standing, now, wall).longest() {
                 Some(spent) => Rank::Busy(spent.wait),
                 None if book.seat(&ask.candidate.model, key).gate.is_open() => Rank::Clear,
                 None => Rank::Busy(Duration::ZERO),
@@ -148,7 +195,7 @@ impl Desk {
                 best = Some((rank, key));
             }
         }
-        best.map(|(_, key)| key).ok_or_else(|| obstacles.into_rest(self, count, now))
+        best.map(|(_, key)| Chosen { key, again }).ok_or_else(|| obstacles.into_rest(self, count, now))
     }
 
     /// Takes whatever the attempt needs of `key`.
@@ -171,14 +218,12 @@ impl Desk {
             key: account.breaker.enter(now),
             free: is_free(model).then(|| account.free.enter(now)),
         };
-        account.quota.take(now, wall);
-        let left = account.quota.left(now, wall);
-        book.quota.take(now, wall);
-        let left = left.min(book.quota.left(now, wall));
+        let counted = book.count(key, now, wall);
+        let left = book.left(key, now, wall);
         if self.order == KeyOrder::RoundRobin {
             book.turn = (key + 1) % book.keys.len();
         }
-        Granted { key, leaves, passage, left }
+        Granted { key, leaves, passage, counted, left }
     }
 
     /// Whether an attempt was sent within the last second although `model` rests.
@@ -196,7 +241,7 @@ impl Desk {
             return None;
         }
         let within_quota =
-            |book: &Book, key: &usize| spent(book, *key, book.keys[*key].line.len(), now, wall).is_none();
+            |book: &Book, key: &usize| Shortage::of(book, *key, None, now, wall).longest().is_none();
         let keys: Vec<usize> = (0..book.keys.len()).filter(|key| within_quota(&book, key)).collect();
         let soonest = |key: &usize| resting(&mut book, model, *key, now).map(|rest| rest.until);
         let key = keys.into_iter().min_by_key(soonest)?;
@@ -204,24 +249,35 @@ impl Desk {
         let passage = book.seat(model, key).gate.enter(ask.request);
         Some(self.grant(&mut book, ask, key, passage, now, wall))
     }
+}
 
-    /// Whether there is a key beside `key` and those in `tried` that does not rest (if rests count).
-    pub(super) fn has_other_key(&self, model: &Arc<str>, key: usize, tried: &[usize], rests: bool) -> bool {
-        let mut book = self.lock();
-        let now = self.now();
-        let mut others = (0..book.keys.len()).filter(|other| *other != key && !tried.contains(other));
-        others.any(|other| !rests || resting(&mut book, model, other, now).is_none())
+/// Which quotas have no place for one more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shortage {
+    key: Option<Spent>,
+    whole: Option<Spent>,
+}
+
+impl Shortage {
+    /// The quotas of `key` and of its provider, for whoever stands so, or comes last.
+    pub(super) fn of(
+        book: &Book,
+        key: usize,
+        standing: Option<Standing>,
+        now: Duration,
+        wall: SystemTime,
+    ) -> Self {
+        let ahead = |line: &Line, ticket: Option<u64>| {
+            ticket.and_then(|ticket| line.position(ticket)).unwrap_or_else(|| line.len())
+        };
+        let account = &book.keys[key];
+        let of_key = ahead(&account.line, standing.and_then(|standing| standing.line));
+        let of_whole = ahead(&book.line, standing.and_then(|standing| standing.whole));
+        Self { key: account.quota.spent(of_key, now, wall), whole: book.quota.spent(of_whole, now, wall) }
     }
-}
 
-/// How many stand in line for `key` before the holder of `ticket`, or in all.
-fn ahead(book: &Book, key: usize, ticket: Option<u64>) -> usize {
-    let line = &book.keys[key].line;
-    ticket.and_then(|ticket| line.position(ticket)).unwrap_or_else(|| line.len())
-}
-
-/// Why the quotas of `key` and its provider have no place for one more, before which `ahead` others go.
-fn spent(book: &Book, key: usize, ahead: usize, now: Duration, wall: SystemTime) -> Option<Spent> {
-    let key = book.keys[key].quota.spent(ahead, now, wall);
-    key.into_iter().chain(book.quota.spent(ahead, now, wall)).max_by_key(|spent| spent.wait)
+    /// The one that is over last.
+    pub(super) fn longest(self) -> Option<Spent> {
+        self.key.into_iter().chain(self.whole).max_by_key(|spent| spent.wait)
+    }
 }

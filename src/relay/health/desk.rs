@@ -73,8 +73,10 @@ pub(super) struct Place<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
     pub(super) key: usize,
-    /// The ticket for the quota's line.
+    /// The ticket for the line of the key's quota.
     pub(super) line: Option<u64>,
+    /// The ticket for the line of the provider's quota.
+    pub(super) whole: Option<u64>,
     /// The ticket for the gate's.
     pub(super) gate: Option<u64>,
 }
@@ -89,19 +91,30 @@ impl<'a> Place<'a> {
         if self.at.is_some_and(|standing| standing.key != key) {
             self.leave(book);
         }
-        self.at.get_or_insert(Standing { key, line: None, gate: None })
+        self.at.get_or_insert(Standing { key, line: None, whole: None, gate: None })
+    }
+
+    /// Gives up the places in the lines of the quotas; says whether there were any.
+    pub(super) fn leave_quota(&mut self, book: &mut Book) -> bool {
+        let Some(standing) = &mut self.at else { return false };
+        let line = standing.line.take().is_some_and(|ticket| book.keys[standing.key].line.leave(ticket));
+        let whole = standing.whole.take().is_some_and(|ticket| book.line.leave(ticket));
+        line || whole
     }
 
     /// Gives the place up.
     pub(super) fn leave(&mut self, book: &mut Book) {
-        let Some(Standing { key, line, gate }) = self.at.take() else { return };
+        let Some(Standing { key, line, whole, gate }) = self.at.take() else { return };
         if let Some(ticket) = line {
             book.keys[key].line.leave(ticket);
+        }
+        if let Some(ticket) = whole {
+            book.line.leave(ticket);
         }
         if let Some(ticket) = gate {
             book.seat(self.model, key).gate.leave(ticket);
         }
-        if line.is_some() || gate.is_some() {
+        if line.or(whole).or(gate).is_some() {
             self.desk.changed.notify_waiters();
         }
     }

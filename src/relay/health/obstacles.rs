@@ -1,7 +1,7 @@
 //! Why a candidate is to be left alone, and for how long, in words.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Rest;
 use super::book::Book;
@@ -62,13 +62,17 @@ fn rest_of(breaker: &Breaker, now: Duration) -> Option<Resting> {
     Some(Resting { whole_key: false, until, subject: "", why, class })
 }
 
-/// What is said of a quota that has no place.
-pub(super) fn spent_words(spent: Spent) -> String {
-    let per = match spent.per {
-        Per::Minute => "minute",
-        Per::Day => "day",
-    };
-    format!("has spent its quota ({} a {per})", spent.limit)
+/// What is said at `wall` of a quota that has no place.
+pub(super) fn spent_words(spent: Spent, wall: SystemTime) -> String {
+    match spent.per {
+        Per::Minute => format!("has spent its quota ({} a minute)", spent.limit),
+        Per::Day => {
+            let until = (wall + spent.wait).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let minutes = until.as_secs() / 60;
+            let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+            format!("has spent its quota ({} a day) until {hour:02}:{minute:02} UTC", spent.limit)
+        }
+    }
 }
 
 /// Why no key can be taken.
@@ -112,6 +116,6 @@ impl Obstacles {
             Some(Resting { subject, why, .. }) if keys == 1 => format!("{subject}{why}"),
             _ => format!("has no key left: {}", parts.join(", ")),
         };
-        Rest { until: desk.instant(until), why, class }
+        Rest { until: desk.instant(until), why, class, queue: false }
     }
 }

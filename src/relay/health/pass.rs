@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::Ask;
 use super::book::Book;
-use super::choice::{Granted, Leaves};
+use super::choice::{Granted, Leaves, Shortage, Taken};
 use super::desk::Desk;
 use super::obstacles::is_free;
 use crate::retry::breaker::{Evidence, blames};
@@ -15,6 +15,7 @@ use crate::retry::gate::Passage;
 use crate::retry::patience::is_clipped;
 use crate::retry::quota::Left;
 use crate::retry::{Class, Cooldown, Covers, Fault, Words, rate_limits};
+use crate::upstream::Connected;
 
 /// Leave to send one attempt, held until it is over. Dropped without a word it says nothing about
 /// anyone, and gives back what it holds.
@@ -28,12 +29,14 @@ pub(in crate::relay) struct Pass {
     /// Until they are settled.
     leaves: Option<Leaves>,
     passage: Passage,
+    counted: Taken,
+    connected: Connected,
     left: Left,
 }
 
 impl Pass {
     pub(super) fn new(desk: Arc<Desk>, ask: &Ask<'_>, granted: Granted) -> Self {
-        let Granted { key, leaves, passage, left } = granted;
+        let Granted { key, leaves, passage, counted, left } = granted;
         Self {
             desk,
             model: Arc::clone(&ask.candidate.model),
@@ -42,8 +45,28 @@ impl Pass {
             cooldown: ask.cooldown,
             leaves: Some(leaves),
             passage,
+            counted,
+            connected: Connected::default(),
             left,
         }
+    }
+
+    /// Told when the attempt has a connection to send over. One that never had is no request of the quotas.
+    pub(in crate::relay) fn connected(&self) -> &Connected {
+        &self.connected
+    }
+
+    /// Counts one more request, if the quotas have a place for it at once.
+    pub(in crate::relay) fn again(&mut self) -> bool {
+        let (now, wall) = (self.desk.now(), SystemTime::now());
+        let mut book = self.desk.lock();
+        if Shortage::of(&book, self.key, None, now, wall).longest().is_some() {
+            return false;
+        }
+        self.counted = book.count(self.key, now, wall);
+        self.left = book.left(self.key, now, wall);
+        self.connected.lose();
+        true
     }
 
     /// Which of the provider's keys to send; 0 if it has none.
@@ -57,9 +80,9 @@ impl Pass {
         if names.len() > 1 { names.get(self.key).map(|name| &**name) } else { None }
     }
 
-    /// Whether another key, not tried yet, can be taken instead of this one.
+    /// Whether the provider has another key, not tried yet.
     pub(in crate::relay) fn other_keys(&self) -> bool {
-        self.desk.has_other_key(&self.model, self.key, &self.tried, self.cooldown.enabled)
+        (0..self.desk.names.len()).any(|other| other != self.key && !self.tried.contains(&other))
     }
 
     /// What the quotas leave, this attempt counted; `None` if there are none.
@@ -82,7 +105,7 @@ impl Pass {
                 book.quota.learn(&report, now, wall);
             }
         }
-        self.left = book.keys[self.key].quota.left(now, wall).min(book.quota.left(now, wall));
+        self.left = book.left(self.key, now, wall);
     }
 
     /// The first payload has come.
@@ -124,6 +147,7 @@ impl Pass {
         let now = self.desk.now();
         let blamed = self.cooldown.enabled && blames(fault.class) && !is_clipped(fault);
         let mut rest = None;
+        let mut subject = Covers::Candidate;
         self.settle(|book, leaves, pass| {
             if fault.class == Class::RateLimited {
                 book.seat(&pass.model, pass.key).gate.rate_limited(pass.passage, now);
@@ -133,13 +157,19 @@ impl Pass {
                 Covers::FreeModels => is_free(&pass.model),
                 Covers::Candidate => false,
             };
-            let subject = match (fault.covers, leaves.free) {
+            let breaker = match (fault.covers, leaves.free) {
                 _ if !blamed => None,
-                (Covers::Key, _) if named => Some((&mut book.keys[pass.key].breaker, leaves.key)),
-                (Covers::FreeModels, Some(free)) => Some((&mut book.keys[pass.key].free, free)),
+                (Covers::Key, _) if named => {
+                    subject = Covers::Key;
+                    Some((&mut book.keys[pass.key].breaker, leaves.key))
+                }
+                (Covers::FreeModels, Some(free)) => {
+                    subject = Covers::FreeModels;
+                    Some((&mut book.keys[pass.key].free, free))
+                }
                 _ => Some((&mut book.seat(&pass.model, pass.key).breaker, leaves.seat)),
             };
-            if let Some((breaker, leave)) = subject {
+            if let Some((breaker, leave)) = breaker {
                 let rate_limited = fault.class == Class::RateLimited;
                 let evidence = Evidence { retry_after: fault.retry_after, named, rate_limited };
                 rest = breaker.failed(leave, evidence, &pass.cooldown, now, rand::random());
@@ -147,8 +177,13 @@ impl Pass {
             pass.give_back(book, leaves);
         });
         if let Some(rest) = rest {
-            let (provider, model) = (&self.desk.provider, &self.model);
-            tracing::info!(%provider, key = self.key_name(), "{model} rests for {}: {fault}", Words::about(rest));
+            let who = match subject {
+                Covers::Candidate => &self.model,
+                Covers::FreeModels => "its key, for free models,",
+                Covers::Key => "its key",
+            };
+            let provider = &self.desk.provider;
+            tracing::info!(%provider, key = self.key_name(), "{who} rests for {}: {fault}", Words::about(rest));
         }
         let waiting = (fault.class == Class::RateLimited).then(|| Waiting {
             desk: Arc::clone(&self.desk),
@@ -168,6 +203,9 @@ impl Pass {
         let seat = book.seat(&self.model, self.key);
         seat.gate.ended(self.passage);
         seat.under_way = seat.under_way.saturating_sub(1);
+        if self.connected.at().is_none() {
+            book.give_back(self.key, self.counted);
+        }
         drop(book);
         // A place behind the gate may be free.
         desk.changed.notify_waiters();

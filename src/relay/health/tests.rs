@@ -66,12 +66,20 @@ fn ask<'a>(health: &Health, candidate: &'a Candidate) -> Ask<'a> {
         own: false,
         tried: &[],
         patience: Instant::now() + secs(60),
+        quota_patience: Instant::now() + secs(60),
         spends_quota: true,
     }
 }
 
+/// Leave for an attempt that reaches the provider.
 async fn admit(health: &Health, candidate: &Candidate) -> Result<Pass, Rest> {
-    health.admit(ask(health, candidate)).await
+    sent(health, ask(health, candidate)).await
+}
+
+async fn sent(health: &Health, ask: Ask<'_>) -> Result<Pass, Rest> {
+    let pass = health.admit(ask).await?;
+    pass.connected().mark();
+    Ok(pass)
 }
 
 fn fault(class: Class) -> Fault {

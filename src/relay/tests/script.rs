@@ -54,6 +54,8 @@ pub fn text_part(text: impl Into<String>) -> Part {
 pub struct Seen {
     /// (model, when) of every attempt.
     pub sent: Vec<(String, Duration)>,
+    /// Which key each was sent with.
+    pub keys: Vec<usize>,
     /// The bodies, as sent.
     pub bodies: Vec<Bytes>,
     /// The `connect` limits.
@@ -135,6 +137,7 @@ impl Upstream for Script {
         {
             let mut seen = self.seen.lock().unwrap();
             seen.sent.push((call.candidate.model.to_string(), self.started.elapsed()));
+            seen.keys.push(call.key);
             seen.bodies.push(call.body.concat().into());
             seen.connect.push(call.connect);
         }
@@ -150,12 +153,13 @@ impl Upstream for Script {
         if let Act::Connecting(time) = act {
             tokio::time::sleep(time).await;
         }
+        if let Act::Refuse = act {
+            return Err(Fault::new(Class::Connect, Phase::Connect, "connection refused"));
+        }
         call.connected.mark();
         let (status, parts) = match act {
             Act::Late(..) => unreachable!("late twice"),
-            Act::Refuse => {
-                return Err(Fault::new(Class::Connect, Phase::Connect, "connection refused"));
-            }
+            Act::Refuse => unreachable!("it has returned"),
             Act::Hang | Act::Connecting(_) => std::future::pending().await,
             Act::Status(status, body) => (status, vec![text_part(body)]),
             Act::Answer(parts) => (200, parts),

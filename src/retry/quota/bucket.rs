@@ -22,6 +22,14 @@ struct Learned {
     until: Duration,
 }
 
+/// One request that was counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    at: Duration,
+    /// Which of the provider's reports it was taken off, too.
+    learned: Option<Duration>,
+}
+
 impl Bucket {
     /// A bucket of which nothing is taken.
     pub fn new(limit: NonZeroU32) -> Self {
@@ -54,11 +62,24 @@ impl Bucket {
     }
 
     /// Counts one request.
-    pub fn take(&mut self, now: Duration) {
+    pub fn take(&mut self, now: Duration) -> Counted {
         self.taken.drain(..self.over(now));
         self.taken.push_back(now);
         self.learned =
             self.learned(now).map(|learned| Learned { left: learned.left.saturating_sub(1), ..learned });
+        Counted { at: now, learned: self.learned.map(|learned| learned.until) }
+    }
+
+    /// Counts a request no longer, as the provider never saw it.
+    pub fn give_back(&mut self, counted: Counted) {
+        if let Ok(index) = self.taken.binary_search(&counted.at) {
+            self.taken.remove(index);
+        }
+        if let Some(learned) = &mut self.learned
+            && counted.learned == Some(learned.until)
+        {
+            learned.left += 1;
+        }
     }
 
     /// How many requests fit right now.

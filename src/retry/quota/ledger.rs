@@ -12,6 +12,8 @@ pub struct Ledger {
     /// Which day it is, counted from 1970.
     day: u64,
     spent: u32,
+    /// Counts how often it began anew.
+    pages: u64,
     /// What the provider says.
     learned: Option<Learned>,
 }
@@ -22,10 +24,18 @@ struct Learned {
     until: SystemTime,
 }
 
+/// One request that was counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    page: u64,
+    /// Which of the provider's reports it was taken off, too.
+    learned: Option<SystemTime>,
+}
+
 impl Ledger {
     /// A ledger of which nothing is spent.
     pub fn new(limit: NonZeroU32) -> Self {
-        Self { limit: limit.get(), day: 0, spent: 0, learned: None }
+        Self { limit: limit.get(), day: 0, spent: 0, pages: 0, learned: None }
     }
 
     /// The requests that it allows in a day.
@@ -48,11 +58,25 @@ impl Ledger {
     }
 
     /// Counts one request.
-    pub fn take(&mut self, wall: SystemTime) {
+    pub fn take(&mut self, wall: SystemTime) -> Counted {
         *self = self.page(wall);
         self.spent = self.spent.saturating_add(1);
         if let Some(learned) = &mut self.learned {
             learned.left = learned.left.saturating_sub(1);
+        }
+        Counted { page: self.pages, learned: self.learned.map(|learned| learned.until) }
+    }
+
+    /// Counts a request no longer, as the provider never saw it.
+    pub fn give_back(&mut self, counted: Counted) {
+        if counted.page != self.pages {
+            return;
+        }
+        self.spent = self.spent.saturating_sub(1);
+        if let Some(learned) = &mut self.learned
+            && counted.learned == Some(learned.until)
+        {
+            learned.left += 1;
         }
     }
 
@@ -80,10 +104,12 @@ impl Ledger {
         if today > page.day {
             page.day = today;
             page.spent = 0;
+            page.pages += 1;
         }
         if page.learned.is_some_and(|learned| wall >= learned.until) {
             page.learned = None;
             page.spent = 0;
+            page.pages += 1;
         }
         page
     }

@@ -26,7 +26,9 @@ fn report(limit: Option<u32>, remaining: u32, reset: Option<u64>) -> Report {
 fn without_limits_everything_fits() {
     let mut account = account(0, 0);
     assert!(!account.is_limited());
-    (0..1_000).for_each(|_| account.take(secs(0), wall(0)));
+    (0..1_000).for_each(|_| {
+        account.take(secs(0), wall(0));
+    });
     assert_eq!(account.spent(0, secs(0), wall(0)), None);
     account.learn(&report(None, 0, Some(30)), secs(0), wall(0));
     assert_eq!(account.left(secs(0), wall(0)), Left::default());
@@ -99,15 +101,37 @@ fn learning_only_lowers_until_the_reset() {
 #[test]
 fn the_day_of_a_provider_ends_when_it_says() {
     let mut spent = account(0, 10);
-    (0..10).for_each(|_| spent.take(secs(0), wall(0)));
+    (0..10).for_each(|_| {
+        spent.take(secs(0), wall(0));
+    });
     spent.learn(&report(None, 0, Some(4_000)), secs(0), wall(0));
     assert_eq!(spent.spent(0, secs(0), wall(0)).map(|spent| spent.wait), Some(secs(86_400)), "nothing new");
 
     let mut begun = account(0, 10);
-    (0..4).for_each(|_| begun.take(secs(0), wall(0)));
+    (0..4).for_each(|_| {
+        begun.take(secs(0), wall(0));
+    });
     begun.learn(&report(None, 0, Some(90_000)), secs(0), wall(0));
     assert_eq!(begun.spent(0, secs(0), wall(86_400)).map(|spent| spent.wait), Some(secs(3_600)));
     assert_eq!(begun.left(secs(0), wall(90_000)).day, Some(10));
+}
+
+#[test]
+fn what_was_not_sent_is_given_back() {
+    let mut account = account(3, 3);
+    let before = account.take(secs(0), wall(0));
+    account.learn(&Report { per: Some(Per::Day), ..report(None, 1, Some(90)) }, secs(0), wall(0));
+    let after = account.take(secs(1), wall(1));
+    assert_eq!(account.left(secs(1), wall(1)), Left { minute: Some(1), day: Some(0) });
+    account.give_back(after);
+    assert_eq!(account.left(secs(1), wall(1)), Left { minute: Some(2), day: Some(1) });
+    account.give_back(before);
+    assert_eq!(account.left(secs(1), wall(1)), Left { minute: Some(3), day: Some(1) }, "the report holds");
+
+    let late = account.take(secs(2), wall(2));
+    account.take(secs(90), wall(90));
+    account.give_back(late);
+    assert_eq!(account.left(secs(90), wall(90)), Left { minute: Some(2), day: Some(2) }, "another page");
 }
 
 proptest! {
@@ -133,8 +157,14 @@ proptest! {
             prop_assert!(bucket.next(ahead, now) >= next);
             prop_assert_eq!(bucket.next(0, next), next, "the promised moment holds");
             if next <= now {
-                bucket.take(now);
-                taken.push(now);
+                let left = bucket.left(now);
+                let counted = bucket.take(now);
+                if ahead % 3 == 0 {
+                    bucket.give_back(counted);
+                    prop_assert_eq!(bucket.left(now), left);
+                } else {
+                    taken.push(now);
+                }
             }
             let recent = taken.iter().filter(|taken| **taken + secs(60) > now).count();
             prop_assert!(recent <= limit as usize);

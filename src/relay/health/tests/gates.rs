@@ -63,7 +63,8 @@ async fn patience_ends_the_wait() {
         Rest {
             until: began + secs(2),
             why: "has 1 request waiting after a 429".into(),
-            class: Class::RateLimited
+            class: Class::RateLimited,
+            queue: false
         }
     );
     assert!(health.desks[0].lock().seat(&model.model, 0).gate.waiting() == 0);

@@ -10,7 +10,12 @@ async fn a_rest_holds_back_others_grows_and_ends() {
     let refused = admit(&health, &model).await.unwrap_err();
     assert_eq!(
         refused,
-        Rest { until: Instant::now() + rest, why: "rests after 5 failures".into(), class: Class::Overloaded }
+        Rest {
+            until: Instant::now() + rest,
+            why: "rests after 5 failures".into(),
+            class: Class::Overloaded,
+            queue: false
+        }
     );
     admit(&health, &candidate("other")).await.expect("another model does not rest");
 
@@ -100,7 +105,8 @@ async fn a_wish_of_the_provider_rests_at_once() {
         Rest {
             until: Instant::now() + secs(30),
             why: "rests as the provider asked".into(),
-            class: Class::Overloaded
+            class: Class::Overloaded,
+            queue: false
         }
     );
 }

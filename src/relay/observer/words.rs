@@ -1,0 +1,65 @@
+//! What an observer says.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::relay::health::Rest;
+use crate::retry::Words;
+use crate::retry::schedule::{Gap, Send};
+use crate::route::Candidate;
+
+/// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
+pub(super) fn waiting(send: &Send, of: u32, rest: Option<(&Candidate, &str)>) -> String {
+    let wait = Words::about(send.wait);
+    let sent = send.number - 1;
+    match send.gap {
+        Gap::Burst { completed, of: bursts } => format!(
+            "Burst {completed}/{bursts} completed ({sent}/{of} attempts). Waiting {wait} before next burst"
+        ),
+        Gap::Cycle { completed, of: cycles } => format!(
+            "Cycle {completed}/{cycles} completed ({sent}/{of} attempts). Waiting {wait} before next cycle"
+        ),
+        Gap::Lap => {
+            format!("Every model was tried ({sent}/{of} attempts). Waiting {wait} before the next round")
+        }
+        Gap::RetryAfter => {
+            format!("The provider asks to wait ({sent}/{of} attempts). Waiting {wait} before next attempt")
+        }
+        Gap::Rest => {
+            let why =
+                rest.map_or("every model rests".to_owned(), |(candidate, why)| not_asked(candidate, why));
+            format!("Not asked yet: {why} ({sent}/{of} attempts). Waiting up to {wait} before next attempt")
+        }
+        Gap::Attempt | Gap::None => {
+            format!("Attempt {sent}/{of} failed. Waiting {wait} before next attempt")
+        }
+    }
+}
+
+/// The next attempt has to wait for its turn behind those of others.
+pub(super) fn queued(send: &Send, of: u32, candidate: &Candidate, rest: &Rest) -> String {
+    let (why, sent) = (not_asked(candidate, &rest.why), send.number - 1);
+    let wait = if rest.queue {
+        format!("up to {} ", Words::about(rest.until.saturating_duration_since(Instant::now())))
+    } else {
+        String::new()
+    };
+    format!("Not asked yet: {why} ({sent}/{of} attempts). Waiting {wait}for a turn")
+}
+
+/// `why` follows the name of `candidate`.
+pub(in crate::relay) fn not_asked(candidate: &Candidate, why: &str) -> String {
+    format!("`{}/{}` {why}", candidate.provider_name, candidate.model)
+}
+
+/// Minutes and seconds, as the retry pipe logged them: `0m27s`.
+pub(super) struct Clock(pub(super) Duration);
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        write!(f, "{}m{:02}s", seconds / 60, seconds % 60)
+    }
+}
