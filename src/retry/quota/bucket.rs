@@ -91,8 +91,10 @@ impl Bucket {
 
     /// Believes that no more than `remaining` are left until `reset` has passed (a minute unless known).
     pub fn learn(&mut self, remaining: u32, reset: Option<Duration>, now: Duration) {
-        if remaining < self.left(now) {
-            self.learned = Some(Learned { left: remaining, until: now + reset.unwrap_or(MINUTE) });
+        let until = now + reset.unwrap_or(MINUTE);
+        // What is over already says nothing.
+        if remaining < self.left(now) && until > now {
+            self.learned = Some(Learned { left: remaining, until });
         }
     }
 

@@ -134,6 +134,14 @@ fn what_was_not_sent_is_given_back() {
     assert_eq!(account.left(secs(90), wall(90)), Left { minute: Some(2), day: Some(2) }, "another page");
 }
 
+#[test]
+fn a_report_that_is_over_says_nothing() {
+    let mut account = account(5, 0);
+    account.learn(&report(None, 2, Some(36)), secs(0), wall(0));
+    account.learn(&report(None, 0, Some(0)), secs(0), wall(0));
+    assert_eq!(account.left(secs(0), wall(0)).minute, Some(2));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
