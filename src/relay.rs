@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Secrets;
 use crate::openai::envelope::Envelope;
+use crate::openai::transcript::Why;
 use crate::route::{Delivery, OnBreak, ProgressMode, Route};
 use crate::upstream::Upstream;
 
@@ -61,10 +62,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether a stream that breaks is to be continued; one that is held until it is complete never breaks.
-    fn resumes(&self) -> bool {
-        let Route { on_break, delivery, .. } = *self.route;
-        on_break == OnBreak::Resume && delivery == Delivery::Direct && self.envelope.may_resume()
+    /// Whether a stream that breaks is to be continued, or else what the answer will hold that nobody can
+    /// continue.
+    fn resumes(&self) -> Result<(), Option<Why>> {
+        let Route { on_break, delivery, .. } = &*self.route;
+        match (on_break, delivery) {
+            (OnBreak::Resume, Delivery::Direct) if self.envelope.may_resume() => Ok(()),
+            (OnBreak::Resume, Delivery::Direct) if self.envelope.stream() => Err(Some(Why::Choices)),
+            // A verified answer does not break.
+            _ => Err(None),
+        }
     }
 }
 

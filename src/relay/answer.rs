@@ -67,7 +67,7 @@ impl<U: Upstream> Answer<U> {
             attempt::Content::Whole(bytes) => Content::Whole(bytes, Some(Box::new(observer))),
             attempt::Content::Stream(opening) => {
                 let drain = dispatch.relay().drain.streams.clone();
-                let way_on = dispatch.resumes().then(|| Box::new(dispatch));
+                let way_on = dispatch.request().resumes().map(|()| Box::new(dispatch));
                 Content::Stream(Box::new(Stream::new(opening, observer, way_on, drain)))
             }
         };

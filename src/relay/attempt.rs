@@ -64,8 +64,10 @@ pub(super) async fn run<U: Upstream>(
     let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits);
     let Goal::Continue(record) = goal else {
         let choices = request.envelope.choices();
-        let sieve =
-            if request.resumes() { Sieve::recording(choices, candidate) } else { Sieve::new(choices) };
+        let sieve = match request.resumes() {
+            Ok(()) => Sieve::recording(choices, candidate),
+            Err(_) => Sieve::new(choices),
+        };
         return ask(context, candidate, limits, pass, afresh(), sieve).await;
     };
     let mut refusal = None;

@@ -105,11 +105,6 @@ impl<U: Upstream> Dispatch<U> {
         &self.context.request
     }
 
-    /// Whether a stream that breaks is to be continued.
-    pub(super) fn resumes(&self) -> bool {
-        self.request().resumes()
-    }
-
     /// The first answer that opens.
     async fn first(&mut self, observer: &mut Observer) -> Result<Opened<U::Body>, End> {
         let step = self.schedule.first();

@@ -152,7 +152,7 @@ where
                 let error = classify::error_body(&HeaderMap::new(), &data, Phase::Stream, SystemTime::now());
                 self.breaks(error);
             }
-            End::Differs(why) => self.breaks(differs(why)),
+            End::Differs(why) => self.breaks(differs(why, Phase::Stream)),
             End::TooLong => self.breaks(Fault::new(Class::Broken, Phase::Stream, TOO_LONG)),
         }
     }
@@ -181,10 +181,17 @@ where
     }
 }
 
+/// What is said of a candidate that was asked to go on and says something else.
+const DIFFERS: &str = "it does not go on from where the answer before broke off";
+
 /// The fault of a candidate that was asked to go on and says something else.
-pub(super) fn differs(why: Differs) -> Fault {
-    let reason = format!("it does not go on from where the answer before broke off: {why}");
-    Fault::new(Class::Unsupported, Phase::FirstToken, reason)
+pub(super) fn differs(why: Differs, phase: Phase) -> Fault {
+    Fault::new(Class::Unsupported, phase, format!("{DIFFERS}: {why}"))
+}
+
+/// Whether a fault is that of such a candidate.
+pub(super) fn is_difference(fault: &Fault) -> bool {
+    fault.reason.starts_with(DIFFERS)
 }
 
 /// Reads a stream to its end before anything of it goes out: what comes back is complete, and a

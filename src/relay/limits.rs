@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::retry::patience::{late, out_of_time};
-use crate::retry::{Fault, Growth, Phase};
+use crate::retry::{Class, Fault, Growth, Phase, Words};
 use crate::route::Timeouts;
 use crate::upstream::Connected;
 
@@ -83,6 +83,25 @@ impl Limits {
                 Err(out_of_time(Phase::FirstToken, began.elapsed(), self.until.is_share))
             }
             Err(_) => Err(late(Phase::FirstToken, self.first_token)),
+        }
+    }
+
+    /// Waits for the next piece of an answer whose first payload has come, though it has not opened.
+    pub(super) async fn silence<T>(
+        &self,
+        reading: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let began = Instant::now();
+        let end = self.clip(began, self.idle);
+        match tokio::time::timeout_at(end, reading).await {
+            Ok(result) => result,
+            Err(_) if end == self.until.time => {
+                Err(out_of_time(Phase::FirstToken, began.elapsed(), self.until.is_share))
+            }
+            Err(_) => {
+                let reason = format!("no byte within {} (idle)", Words(self.idle));
+                Err(Fault::new(Class::Timeout, Phase::FirstToken, reason))
+            }
         }
     }
 

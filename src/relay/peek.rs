@@ -52,38 +52,53 @@ pub(super) async fn stream<B>(
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    match limits.payload(begin(body, sieve, headers, limits)).await? {
-        Beginning::Events(opening) => Ok(opening),
-        Beginning::Json(body, prelude) => {
-            let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
-            check(&answer, headers)?;
-            let events = completion::as_events(&answer, request.envelope.include_usage())
-                .map_err(|flaw| broken(flaw.to_string()))?;
-            Ok(Opening::whole(events, limits.idle))
+    let (body, sieve, prelude) = match limits.payload(begin(body, sieve, headers)).await? {
+        Beginning::Events(mut reading) => {
+            // What a candidate says again may take long, but it is not silent.
+            while !reading.is_over() {
+                limits.silence(reading.step(headers)).await?;
+            }
+            return reading.opening(limits);
         }
+        Beginning::Json(body, sieve, prelude) => (body, sieve, prelude),
+    };
+    let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
+    check(&answer, headers)?;
+    let events = completion::as_events(&answer, request.envelope.include_usage())
+        .map_err(|flaw| broken(flaw.to_string()))?;
+    if !sieve.continues() {
+        return Ok(Opening::whole(events, limits.idle));
     }
+    let mut reading = Reading::<B>::new(None, sieve);
+    reading.take(events);
+    while !reading.is_over() {
+        reading.step(headers).await?;
+    }
+    reading.opening(limits)
 }
 
 /// What the first bytes of a streamed answer turned out to be.
 enum Beginning<B> {
-    Events(Opening<B>),
+    Events(Reading<B>),
     /// A whole answer, and what has been read of it.
-    Json(B, Bytes),
+    Json(B, Sieve, Bytes),
 }
 
-async fn begin<B>(
-    mut body: B,
-    sieve: Sieve,
-    headers: &HeaderMap,
-    limits: Limits,
-) -> Result<Beginning<B>, Fault>
+async fn begin<B>(mut body: B, sieve: Sieve, headers: &HeaderMap) -> Result<Beginning<B>, Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
     let (form, prelude) = sniff(&mut body).await?;
     match form {
-        Form::Events => events(body, prelude, sieve, headers, limits).await.map(Beginning::Events),
-        Form::Json => Ok(Beginning::Json(body, prelude)),
+        Form::Events => {
+            let mut reading = Reading::new(Some(body), sieve);
+            reading.take(prelude);
+            while !reading.is_over() && !reading.sieve.repeats() {
+                reading.step(headers).await?;
+            }
+            Ok(Beginning::Events(reading))
+        }
+        Form::Json => Ok(Beginning::Json(body, sieve, prelude)),
         Form::Empty => Err(Fault::new(Class::Empty, Phase::FirstToken, "an empty body")),
         Form::Neither => {
             let what = "an answer that is neither an event stream nor JSON by its first bytes";
@@ -213,67 +228,89 @@ fn form_of(bytes: &[u8]) -> Option<Form> {
     }
 }
 
-async fn events<B>(
-    mut body: B,
-    prelude: Bytes,
-    mut sieve: Sieve,
-    headers: &HeaderMap,
-    limits: Limits,
-) -> Result<Opening<B>, Fault>
+/// The beginning of a stream, event by event.
+struct Reading<B> {
+    /// Nothing if all of it has been read.
+    body: Option<B>,
+    sieve: Sieve,
+    pieces: VecDeque<Bytes>,
+    end: Option<End>,
+    /// Whether it ended before it opened.
+    concluded: bool,
+}
+
+impl<B> Reading<B>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    let mut pieces = VecDeque::new();
-    let mut end = sieve.push(prelude, &mut pieces);
-    loop {
-        if sieve.opened() {
-            return Ok(Opening { pieces, sieve, end, body: Some(body), idle: limits.idle });
-        }
-        match end {
+    fn new(body: Option<B>, sieve: Sieve) -> Self {
+        Self { body, sieve, pieces: VecDeque::new(), end: None, concluded: false }
+    }
+
+    fn take(&mut self, data: Bytes) {
+        self.end = self.sieve.push(data, &mut self.pieces);
+    }
+
+    /// Whether nothing more has to be read.
+    fn is_over(&self) -> bool {
+        self.sieve.opened() || self.concluded
+    }
+
+    /// Weighs the end, if it has come, or else reads on.
+    async fn step(&mut self, headers: &HeaderMap) -> Result<(), Fault> {
+        match &self.end {
             Some(End::Error(data)) => {
-                return Err(classify::error_body(headers, &data, Phase::FirstToken, SystemTime::now()));
+                return Err(classify::error_body(headers, data, Phase::FirstToken, SystemTime::now()));
             }
-            Some(End::Done) => return concluded(pieces, sieve, limits),
-            Some(End::Differs(why)) => return Err(flow::differs(why)),
-            Some(End::TooLong) => {
-                return Err(broken(TOO_LONG));
+            Some(End::Done) => {
+                self.concluded = true;
+                return Ok(());
             }
+            Some(End::Differs(why)) => return Err(flow::differs(*why, Phase::FirstToken)),
+            Some(End::TooLong) => return Err(broken(TOO_LONG)),
             None => {}
         }
-        if sieve.passed() > MAX_PRELUDE {
+        if self.sieve.passed() > MAX_PRELUDE {
             return Err(broken("8 MiB of events without payload"));
         }
-        let next = next_data(&mut body);
-        let data = if sieve.finished() {
+        let Some(body) = &mut self.body else {
+            self.end = Some(End::Done);
+            return Ok(());
+        };
+        let next = next_data(body);
+        let data = if self.sieve.finished() {
             // What follows a finish reason is short: a usage chunk, `[DONE]`.
             tokio::time::timeout(LINGER, next).await.unwrap_or(Ok(None))
         } else {
             next.await
         };
-        end = match data {
-            Ok(Some(data)) => sieve.push(data, &mut pieces),
-            Ok(None) => {
-                let end = sieve.finish(&mut pieces);
-                if sieve.opened() {
-                    // The ended body says so again, and what follows from that is decided in one place.
-                    return Ok(Opening { pieces, sieve, end, body: Some(body), idle: limits.idle });
-                }
-                Some(end.unwrap_or(End::Done))
-            }
-            Err(_) if sieve.finished() => Some(End::Done),
+        self.end = match data {
+            Ok(Some(data)) => self.sieve.push(data, &mut self.pieces),
+            // Where that opens the stream the ended body says so again, and what follows from it is decided
+            // in one place.
+            Ok(None) => match self.sieve.finish(&mut self.pieces) {
+                None if self.sieve.opened() => None,
+                end => Some(end.unwrap_or(End::Done)),
+            },
+            Err(_) if self.sieve.finished() => Some(End::Done),
             Err(fault) => return Err(fault),
         };
+        Ok(())
     }
-}
 
-/// A stream that ended before any payload: an answer only if its tokens were counted.
-fn concluded<B>(mut pieces: VecDeque<Bytes>, mut sieve: Sieve, limits: Limits) -> Result<Opening<B>, Fault> {
-    if sieve.counted_tokens() {
-        sieve.close(&mut pieces);
-        return Ok(Opening { pieces, sieve, end: Some(End::Done), body: None, idle: limits.idle });
+    /// A stream that ended before any payload is an answer only if its tokens were counted.
+    fn opening(self, limits: Limits) -> Result<Opening<B>, Fault> {
+        let Self { body, mut sieve, mut pieces, end, .. } = self;
+        if sieve.opened() {
+            return Ok(Opening { pieces, sieve, end, body, idle: limits.idle });
+        }
+        if sieve.counted_tokens() {
+            sieve.close(&mut pieces);
+            return Ok(Opening { pieces, sieve, end: Some(End::Done), body: None, idle: limits.idle });
+        }
+        if sieve.dropped() && !sieve.finished() {
+            return Err(broken("a stream without one event that is JSON"));
+        }
+        Err(Fault::new(Class::Empty, Phase::FirstToken, "a stream with nothing in it"))
     }
-    if sieve.dropped() && !sieve.finished() {
-        return Err(broken("a stream without one event that is JSON"));
-    }
-    Err(Fault::new(Class::Empty, Phase::FirstToken, "a stream with nothing in it"))
 }

@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::Outcome;
-use super::attempt::{Content, Goal};
+use super::attempt::{Content, Goal, Opened};
 use super::dispatch::{Dispatch, End};
 use super::flow::Opening;
 use super::heartbeat::{HEARTBEAT, Heartbeat};
 use super::observer::Observer;
 use super::record::Record;
+use super::{Attempt, Outcome, flow};
 use crate::openai::continuation::Mode;
 use crate::openai::envelope::Envelope;
 use crate::retry::{Class, Fault};
@@ -27,8 +27,16 @@ pub(super) enum Resumed<U: Upstream> {
     Comment(Bytes),
     /// The rest of the answer.
     With(Opening<U::Body>, Observer, Box<Dispatch<U>>),
-    /// The end, with its outcome and reason.
-    Never(Outcome, String, Observer),
+    /// The end, told as the break with all that came of it.
+    Never(Break, Observer),
+}
+
+/// How an answer broke off, as its client is told.
+pub(super) struct Break {
+    /// `provider/model` of whoever was answering.
+    pub(super) candidate: String,
+    pub(super) outcome: Outcome,
+    pub(super) reason: String,
 }
 
 type Search<U> = Pin<Box<dyn Future<Output = Resumed<U>> + Send>>;
@@ -40,17 +48,17 @@ pub(super) struct Resuming<U: Upstream> {
 }
 
 impl<U: Upstream> Resuming<U> {
-    /// Begins after an answer broke with `fault`; `outcome` is how the stream ends if nobody goes on.
+    /// Begins after an answer broke with `fault`; `broken` is how the stream ends if nobody goes on.
     pub(super) fn new(
         dispatch: Box<Dispatch<U>>,
         observer: Observer,
         record: Record,
-        outcome: Outcome,
+        broken: Break,
         fault: Fault,
     ) -> Self {
         // Nothing may be said at once, for what went out last may have ended within this moment.
         let heartbeat = Heartbeat::new(observer.progress(), HEARTBEAT);
-        Self { search: Box::pin(search(dispatch, observer, record, outcome, fault)), heartbeat }
+        Self { search: Box::pin(search(dispatch, observer, record, broken, fault)), heartbeat }
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Resumed<U>> {
@@ -65,30 +73,37 @@ async fn search<U: Upstream>(
     mut dispatch: Box<Dispatch<U>>,
     mut observer: Observer,
     record: Record,
-    outcome: Outcome,
+    broken: Break,
     fault: Fault,
 ) -> Resumed<U> {
-    let reason = fault.reason.clone();
-    if let Err(why) = record.resumable() {
-        return Resumed::Never(
-            outcome,
-            format!("{reason}; the answer so far holds {why}, so nobody else could go on"),
-            observer,
-        );
-    }
+    let before = observer.trail().len();
     let goal = Goal::Continue(Arc::new(record));
-    match dispatch.next(fault, &goal, &mut observer).await {
-        Ok(opened) => match opened.content {
-            Content::Stream(opening) => Resumed::With(opening, observer, dispatch),
-            Content::Whole(_) => Resumed::Never(outcome, reason, observer),
-        },
+    let stop = match dispatch.next(fault, &goal, &mut observer).await {
+        Ok(Opened { content: Content::Stream(opening), .. }) => {
+            return Resumed::With(opening, observer, dispatch);
+        }
+        // Who asks for a stream is given one.
+        Ok(Opened { content: Content::Whole(_), .. }) => return Resumed::Never(broken, observer),
         Err(End::ShuttingDown) => {
-            Resumed::Never(Outcome::ShuttingDown, "Backstop was stopped".to_owned(), observer)
+            let reason = format!("{}; Backstop was stopped before somebody else went on", broken.reason);
+            return Resumed::Never(Break { outcome: Outcome::ShuttingDown, reason, ..broken }, observer);
         }
-        Err(End::Stopped(..)) => {
-            Resumed::Never(outcome, format!("{reason}; nobody could continue it"), observer)
-        }
-    }
+        Err(End::Stopped(stop, ..)) => stop,
+    };
+    let tried = observer.trail().get(before..).unwrap_or_default();
+    let reason = match tried.last() {
+        None => format!("{}; nobody else was left to go on ({})", broken.reason, stop.reason),
+        Some(Attempt { provider, model, code, reason, .. }) => format!(
+            "{}; nobody could go on ({}), after {}, the last of `{provider}/{model}`: {code} - {reason}",
+            broken.reason,
+            stop.reason,
+            match tried.len() {
+                1 => "1 more attempt".to_owned(),
+                count => format!("{count} more attempts"),
+            },
+        ),
+    };
+    Resumed::Never(Break { reason, ..broken }, observer)
 }
 
 /// The candidates that have refused to go on from the beginning of an answer, for as long as the
@@ -134,5 +149,10 @@ impl Prefills {
 
 /// Whether a fault may be about the beginning of an answer in the request.
 pub(super) fn is_refusal(fault: &Fault) -> bool {
-    matches!(fault.class, Class::BadRequest | Class::Unsupported)
+    match fault.class {
+        Class::BadRequest | Class::Unsupported => !flow::is_difference(fault),
+        // llama.cpp says so with a 500 where the model is to think first.
+        Class::Overloaded => fault.reason.to_ascii_lowercase().contains("prefill"),
+        _ => false,
+    }
 }

@@ -12,6 +12,7 @@ use super::record::Record;
 use crate::openai::chunk::{self, Choices, Finish};
 use crate::openai::continuation::{Continuation, Differs, Mode};
 use crate::openai::sse::{self, Event, EventSplitter};
+use crate::openai::transcript::Why;
 use crate::route::Candidate;
 
 /// A longer event is a break.
@@ -79,6 +80,17 @@ impl Sieve {
         }
     }
 
+    /// Whether somebody else can go on from what the client has been given, or else why not; where that is
+    /// not kept nobody asks.
+    pub(super) fn resumable(&self) -> Result<(), Why> {
+        self.record.as_ref().map_or(Ok(()), |record| record.resumable())
+    }
+
+    /// Keeps nothing more of what passes, and nothing of what has passed.
+    pub(super) fn forget(&mut self) {
+        self.record = None;
+    }
+
     /// What the client has been given, from the first candidate to this one.
     pub(super) fn take_record(&mut self) -> Option<Record> {
         let record = self.record.take().map(|record| *record)?;
@@ -121,10 +133,19 @@ impl Sieve {
 
     /// Whether the answer has opened: a payload, or a finish reason other than a lone `stop`.
     pub(super) fn opened(&self) -> bool {
-        if let Some(continuation) = &self.continuation {
-            return continuation.caught_up();
-        }
-        self.payload || matches!(self.finish, Some(Finish::Other))
+        // A candidate that was to go on and only says `stop` may have taken the beginning for the whole.
+        let answers = self.payload || matches!(self.finish, Some(Finish::Other));
+        answers && self.continuation.as_ref().is_none_or(|continuation| continuation.caught_up())
+    }
+
+    /// Whether a candidate that is to go on is still saying what the client has.
+    pub(super) fn repeats(&self) -> bool {
+        self.payload && !self.opened()
+    }
+
+    /// Whether it makes the rest of an answer out of what goes by.
+    pub(super) fn continues(&self) -> bool {
+        self.continuation.is_some()
     }
 
     /// Whether every choice has a finish reason, after which every ending is clean.

@@ -12,11 +12,17 @@ use super::Outcome;
 use super::dispatch::Dispatch;
 use super::flow::{Flow, Flowed, Opening};
 use super::observer::Observer;
-use super::resume::{Resumed, Resuming};
+use super::resume::{Break, Resumed, Resuming};
 use crate::openai::error::ErrorObject;
 use crate::openai::sse;
+use crate::openai::transcript::Why;
 use crate::retry::{Class, Fault};
 use crate::upstream::Upstream;
+
+/// What asks others to go on if a stream breaks, or why none of them could.
+///
+/// It holds the body of the request, so it is let go of as soon as nobody could.
+pub(super) type WayOn<U> = Result<Box<Dispatch<U>>, Option<Why>>;
 
 /// The rest of a stream.
 pub(super) struct Stream<U: Upstream> {
@@ -30,7 +36,7 @@ pub(super) struct Stream<U: Upstream> {
 #[expect(clippy::large_enum_variant, reason = "it is boxed, and most of its life it is the large one")]
 enum State<U: Upstream> {
     /// A provider's answer goes by. If it breaks, the dispatch finds another one.
-    Flowing(Flow<U::Body>, Observer, Option<Box<Dispatch<U>>>),
+    Flowing(Flow<U::Body>, Observer, WayOn<U>),
     /// It broke, and another candidate is asked to go on.
     Resuming(Resuming<U>),
     /// Nothing more is wanted of anybody.
@@ -43,7 +49,7 @@ impl<U: Upstream> Stream<U> {
     pub(super) fn new(
         opening: Opening<U::Body>,
         observer: Observer,
-        way_on: Option<Box<Dispatch<U>>>,
+        way_on: WayOn<U>,
         drain: CancellationToken,
     ) -> Self {
         Self {
@@ -72,8 +78,14 @@ impl<U: Upstream> Stream<U> {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.state {
-                State::Flowing(flow, observer, _) => match flow.poll_next(cx) {
+                State::Flowing(flow, observer, way_on) => match flow.poll_next(cx) {
                     Poll::Ready(Flowed::Piece(piece)) => {
+                        if way_on.is_ok()
+                            && let Err(why) = flow.sieve().resumable()
+                        {
+                            *way_on = Err(Some(why));
+                            flow.sieve().forget();
+                        }
                         if flow.sieve().dropped() {
                             observer.dropped_event();
                         }
@@ -83,16 +95,19 @@ impl<U: Upstream> Stream<U> {
                     Poll::Ready(Flowed::Broken(fault)) => self.broke(fault),
                     Poll::Pending if self.drained.as_mut().poll(cx).is_pending() => return Poll::Pending,
                     Poll::Pending if flow.finished() => flow.close(),
-                    Poll::Pending => self.fail(Outcome::ShuttingDown, "Backstop was stopped"),
+                    Poll::Pending => {
+                        let candidate = observer.candidate();
+                        self.fail(&candidate, Outcome::ShuttingDown, "Backstop was stopped");
+                    }
                 },
                 State::Resuming(resuming) => match resuming.poll_next(cx) {
                     Poll::Ready(Resumed::Comment(comment)) => return Poll::Ready(Some(comment)),
                     Poll::Ready(Resumed::With(opening, observer, dispatch)) => {
-                        self.state = State::Flowing(Flow::new(opening), observer, Some(dispatch));
+                        self.state = State::Flowing(Flow::new(opening), observer, Ok(dispatch));
                     }
-                    Poll::Ready(Resumed::Never(outcome, reason, observer)) => {
+                    Poll::Ready(Resumed::Never(Break { candidate, outcome, reason }, observer)) => {
                         self.state = State::Over(observer);
-                        self.fail(outcome, &reason);
+                        self.fail(&candidate, outcome, &reason);
                     }
                     Poll::Pending => return Poll::Pending,
                 },
@@ -130,21 +145,37 @@ impl<U: Upstream> Stream<U> {
         if flow.sieve().dropped() {
             observer.dropped_event();
         }
+        let candidate = observer.candidate();
         let fault = observer.broke(outcome, fault);
-        if let (Some(dispatch), Some(record)) = (way_on, flow.sieve().take_record()) {
-            self.state = State::Resuming(Resuming::new(dispatch, observer, record, outcome, fault));
-        } else {
-            self.state = State::Over(observer);
-            self.fail(outcome, &fault.reason);
+        let resumable = flow.sieve().resumable();
+        let record = flow.sieve().take_record();
+        let reason = fault.reason.clone();
+        let why = match (way_on.and_then(|way_on| resumable.map(|()| way_on).map_err(Some)), record) {
+            (Ok(dispatch), Some(record)) => {
+                // From here on the search has the observer; a panic in it is seen as one while it unwinds.
+                observer.if_dropped(Outcome::ClientGone);
+                let broken = Break { candidate, outcome, reason };
+                self.state = State::Resuming(Resuming::new(dispatch, observer, record, broken, fault));
+                return;
+            }
+            (Err(why), _) => why,
+            (Ok(_), None) => None,
+        };
+        self.state = State::Over(observer);
+        match why {
+            Some(why) => {
+                let reason = format!("{reason}; the answer so far holds {why}, so nobody else can go on");
+                self.fail(&candidate, outcome, &reason);
+            }
+            None => self.fail(&candidate, outcome, &reason),
         }
     }
 
-    /// Ends the stream with the error event.
-    fn fail(&mut self, outcome: Outcome, reason: &str) {
+    /// Ends the stream, which broke at `candidate`, with the error event.
+    fn fail(&mut self, candidate: &str, outcome: Outcome, reason: &str) {
         self.over();
         self.outcome = outcome;
         let State::Over(observer) = &self.state else { return };
-        let candidate = observer.candidate();
         let error = ErrorObject {
             message: format!("The answer of `{candidate}` broke off: {reason}; ask again to get a whole one"),
             kind: outcome.kind(),
