@@ -24,6 +24,7 @@ mod pools;
 mod quotas;
 mod rests;
 mod rests_of_all;
+mod resume;
 mod script;
 mod storms;
 mod verified;

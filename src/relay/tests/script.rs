@@ -29,6 +29,8 @@ pub enum Act {
     Late(Duration, Box<Act>),
     /// 200, and then the body's parts in turn.
     Answer(Vec<Part>),
+    /// What this makes of the request.
+    By(fn(&serde_json::Value) -> Act),
 }
 
 /// What a body does next.
@@ -150,6 +152,9 @@ impl Upstream for Script {
             tokio::time::sleep(time).await;
             act = *then;
         }
+        if let Act::By(choose) = act {
+            act = choose(&serde_json::from_slice(&call.body.concat()).unwrap());
+        }
         if let Act::Connecting(time) = act {
             tokio::time::sleep(time).await;
         }
@@ -163,6 +168,7 @@ impl Upstream for Script {
             Act::Hang | Act::Connecting(_) => std::future::pending().await,
             Act::Status(status, body) => (status, vec![text_part(body)]),
             Act::Answer(parts) => (200, parts),
+            Act::By(_) => panic!("a choice leads to an act"),
         };
         let mut response = Response::new(Parts { left: parts.into(), sleep: None, _open: open });
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
