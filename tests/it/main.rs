@@ -22,6 +22,7 @@ mod panics;
 mod pools;
 mod quota;
 mod readers;
+mod resume;
 mod schedule;
 mod server;
 mod storm;
