@@ -23,8 +23,8 @@ mod tests;
 pub enum Mode {
     /// To go on: it was given the beginning, and its text follows.
     ///
-    /// Should it say the whole beginning again, of at least 64 bytes and but for white space at the end,
-    /// that is skipped.
+    /// Should it say the whole beginning again, but for white space at the end, that is skipped; of less
+    /// than 64 bytes nobody can tell what it means, so it is no rest.
     Continues,
     /// Afresh, or in a way that has it say the beginning again: its text must begin with exactly what
     /// was delivered.
@@ -40,6 +40,9 @@ pub enum Differs {
     /// It ended within what was delivered.
     #[error("its answer is shorter than what was delivered")]
     Short,
+    /// It was to go on, and says the short beginning again: as the rest, or because it has begun again.
+    #[error("its answer may have begun again")]
+    Unsure,
     /// It holds what text cannot be continued with.
     #[error("its answer holds {0}")]
     Holds(Why),

@@ -3,8 +3,8 @@
 use super::{Differs, Mode};
 use crate::openai::literal::characters;
 
-/// A candidate that was to go on is held to have begun again from this many bytes on: a shorter
-/// beginning may well follow on itself.
+/// A candidate that was to go on and says this many bytes again has begun again. A shorter beginning may
+/// follow on itself, so whether it has nobody can tell.
 const TELLING: usize = 64;
 
 /// Compares a candidate's text with the text that was delivered, from its start.
@@ -28,11 +28,12 @@ pub(super) enum Taken {
 
 impl CatchUp {
     pub fn new(delivered: &str, mode: Mode) -> Self {
-        let least = match mode {
-            Mode::Continues => TELLING,
-            Mode::Repeats => 1,
+        let behind = match mode {
+            // A few blanks are no beginning that somebody would say again.
+            Mode::Continues => delivered.len() >= TELLING || !delivered.trim().is_empty(),
+            Mode::Repeats => !delivered.is_empty(),
         };
-        Self { delivered: delivered.into(), at: 0, behind: delivered.len() >= least, mode }
+        Self { delivered: delivered.into(), at: 0, behind, mode }
     }
 
     /// Whether nothing can go out yet.
@@ -64,6 +65,7 @@ impl CatchUp {
             self.at += character.len_utf8();
             start += length;
             if self.at == self.delivered.len() {
+                self.tell()?;
                 self.behind = false;
                 break;
             }
@@ -80,7 +82,11 @@ impl CatchUp {
             Mode::Repeats => Err(Differs::Short),
             Mode::Continues => {
                 self.behind = false;
-                Ok(self.at > 0 && !self.has_said_all())
+                let all = self.has_said_all();
+                if all {
+                    self.tell()?;
+                }
+                Ok(self.at > 0 && !all)
             }
         }
     }
@@ -91,8 +97,20 @@ impl CatchUp {
             Mode::Repeats => Err(Differs::Text),
             Mode::Continues => {
                 self.behind = false;
-                Ok(if self.has_said_all() { Taken::From(start) } else { Taken::Released })
+                if !self.has_said_all() {
+                    return Ok(Taken::Released);
+                }
+                self.tell()?;
+                Ok(Taken::From(start))
             }
+        }
+    }
+
+    /// All of it was said again: fails where that may be chance.
+    fn tell(&self) -> Result<(), Differs> {
+        match self.mode {
+            Mode::Continues if self.delivered.len() < TELLING => Err(Differs::Unsure),
+            Mode::Continues | Mode::Repeats => Ok(()),
         }
     }
 

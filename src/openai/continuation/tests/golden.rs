@@ -48,7 +48,7 @@ fn only_what_must_change_does() {
         ),
         (r#"{"choices":[],"usage":{"a":1}}"#, r#"{"choices":[],"usage":{"a":1}}"#),
     ] {
-        assert_eq!(push("abc", Mode::Continues, data).as_deref(), Some(expected));
+        assert_eq!(push(" ", Mode::Continues, data).as_deref(), Some(expected));
     }
 }
 
@@ -85,7 +85,7 @@ fn the_text_is_cut_between_characters() {
 #[test]
 fn the_first_role_stays() {
     let mut transcript = Transcript::new();
-    transcript.observe(content("abc").as_bytes());
+    transcript.observe(content(" ").as_bytes());
     let mut continuation = Continuation::new(&transcript, Mode::Continues);
     let role = r#"{"choices":[{"delta":{"role":"assistant"}}]}"#;
     assert_eq!(continuation.push(role.as_bytes()).unwrap().unwrap(), role);
@@ -167,7 +167,7 @@ fn one_usage_tells_of_all_parts() {
             format!(r#"{{"metadata":{{{backstop},"a":1}},"usage":{{"t":2}}}}"#),
         ),
     ] {
-        let mut continuation = Continuation::new(&given("abc"), Mode::Continues).after(
+        let mut continuation = Continuation::new(&given(" "), Mode::Continues).after(
             vec![part("a", None)],
             "b".into(),
             "m".into(),
@@ -179,7 +179,7 @@ fn one_usage_tells_of_all_parts() {
 #[test]
 fn usages_add_up_over_two_breaks() {
     let usage = r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"cost":0.25,"details":{"cached":1}}}"#;
-    let mut second = Continuation::new(&given("abc"), Mode::Continues).after(
+    let mut second = Continuation::new(&given(" "), Mode::Continues).after(
         vec![part("a", Some(r#"{"prompt_tokens":10,"details":{"cached":4}}"#))],
         "b".into(),
         "m".into(),
@@ -192,7 +192,7 @@ fn usages_add_up_over_two_breaks() {
     assert_eq!(second.usage().unwrap().get("prompt_tokens"), Some(3));
 
     let mut third =
-        Continuation::new(&given("abc"), Mode::Continues).after(second.into_parts(), "c".into(), "m".into());
+        Continuation::new(&given(" "), Mode::Continues).after(second.into_parts(), "c".into(), "m".into());
     let passed: Value = serde_json::from_slice(&third.push(usage.as_bytes()).unwrap().unwrap()).unwrap();
     assert_eq!(passed["usage"]["prompt_tokens"], 16);
     let parts = passed["metadata"]["backstop"]["parts"].as_array().unwrap();

@@ -117,3 +117,18 @@ async fn the_way_of_a_provider_adds_its_own_members() {
         (&json!(true), &json!(false))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_see_the_beginning_is_not_glued_to_it() {
+    for count in 1..=WORDS.len() {
+        let relay = relay(Script::new([cut("first", &WORDS[..count]), afresh()]));
+
+        let seen = play(&relay, prefilling(&["a", "b"], 1)).await;
+
+        assert_eq!(seen.broken("stream_broken"), WORDS[..count].concat());
+        assert!(seen.message().contains("its answer may have begun again"), "{}", seen.message());
+    }
+    let long = ["So it was said, and so it was written, and so it shall be read aloud: ", "the end"];
+    let relay = relay(Script::new([cut("first", &long[..1]), answer(says("second", &long))]));
+    assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.whole(), long.concat());
+}
