@@ -1,5 +1,6 @@
 //! One turn of a candidate: leave from what all requests know, the attempt, the same with its next key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -154,7 +155,11 @@ impl<U: Upstream> Dispatch<U> {
         };
         let news = relay.health.news(candidate);
         let queued = *send;
-        let waits = |rest: &Rest| observer.queued(&queued, of, candidate, rest);
+        let waited = AtomicBool::new(false);
+        let waits = |rest: &Rest| {
+            waited.store(true, Ordering::Relaxed);
+            observer.queued(&queued, of, candidate, rest);
+        };
         let result = tokio::select! {
             biased;
             result = relay.health.admit_telling(ask, &waits) => {
@@ -163,8 +168,12 @@ impl<U: Upstream> Dispatch<U> {
             // Whoever waits for leave is in a pause.
             () = relay.drain.pauses.cancelled() => Err(Refused::End(End::ShuttingDown)),
         };
-        let before = if self.queues_for(send) { Duration::ZERO } else { send.wait };
-        send.wait = before + now.elapsed();
+        if self.queues_for(send) {
+            send.wait = Duration::ZERO;
+        }
+        if waited.into_inner() {
+            send.wait += now.elapsed();
+        }
         result
     }
 }
