@@ -10,13 +10,13 @@
 //! | level | room | what it knows |
 //! |---|---|---|
 //! | 0 | [`route`] | what a client can ask for: routes, chains, candidates, limits |
-//! | 0 | [`retry`] | fault → verdict → step, the whole schedule, without a clock |
-//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, error objects |
+//! | 0 | [`retry`] | fault → verdict → step, the whole schedule; rests, gates and quotas; without a clock |
+//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, error objects |
 //! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
 //! | 1 | [`telemetry`] | where log lines go |
 //! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
 //! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
-//! | 3 | [`relay`] | drives a schedule with an upstream; peek, commit, body, progress |
+//! | 3 | [`relay`] | drives a schedule with an upstream: peek, commit, body, resume; what requests know together |
 //! | 4 | [`server`], [`app`], [`shutdown`] | sockets, paths, status codes, the end |
 //! | 5 | [`cli`], [`demo`], [`explain`] | what a person types |
 //!
@@ -25,7 +25,10 @@
 //! * Level 0 never reads a clock, awaits, logs or draws from a shared source of randomness:
 //!   `now` and the generator are arguments.
 //! * The body of a request is read once and never written again; an attempt sends slices of it.
-//! * Nothing of an answer goes out before it has really opened, and no candidate is changed after.
+//! * Nothing of an answer goes out before it has really opened. After that another candidate may only
+//!   go on from exactly what the client has: two different answers are never glued together.
+//! * Every attempt is sent by leave of `relay::health`; whatever a request holds there, it gives back
+//!   when it is dropped. None of its locks is held across an await.
 //! * A stream that we end is ended cleanly: an error event and `[DONE]`, never a torn connection.
 //! * Cancellation is drop: a client that leaves takes its attempt, pause and body along.
 //! * No task is spawned on the way of a request; connections to providers are polled by the

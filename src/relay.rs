@@ -3,6 +3,9 @@
 //! A request is tried attempt by attempt until one really opens (`peek`); then its head and
 //! every byte read so far go out and the rest follows frame by frame (`stream`). A stream that
 //! has waited long enough gets its head early, and its body then owns the attempts (`early`).
+//! A stream that breaks may look for somebody who goes on (`resume`), with what is left of its
+//! schedule. Which candidate may be asked at all, and with which key, all requests know together
+//! (`health`).
 
 use std::sync::Arc;
 use std::time::Duration;
