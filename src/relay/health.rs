@@ -1,6 +1,6 @@
 //! What all requests share: who rests, who waits for whom, which key is next, what quotas leave.
 //!
-//! An attempt asks for leave ([`Health::admit`]) and holds it as a [`Pass`] while it is under way.
+//! An attempt asks for leave (`Health::admit`) and holds it as a `Pass` while it is under way.
 //! Whoever drops a pass gives everything back, so that a client that leaves blocks nobody.
 
 use std::sync::Arc;
