@@ -5,8 +5,8 @@
 //! quotas, gates) is not in it.
 
 use crate::cli::{BAD_CONFIG, ExplainArgs};
-use crate::config::{self, Environment, Overrides, Source};
-use crate::route::Routes;
+use crate::config::{self, Environment, Overrides, Provider, Source};
+use crate::route::{Route, Routes};
 
 pub mod fail;
 pub mod lines;
@@ -42,7 +42,25 @@ pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u
     };
     let seed = arguments.seed.unwrap_or_else(|| rand::random_range(0..SEEDS));
     let timeline = play::timeline(&route, failures.clone(), seed);
-    (lines::timeline(&route, &failures, &timeline, runtime.server.head_after), 0)
+    let mut text = lines::timeline(&route, &failures, &timeline, runtime.server.head_after);
+    text.extend(unplayed(&route, &runtime.providers).map(|words| format!("  not played: {words}\n")));
+    (text, 0)
+}
+
+/// What of the route's settings would make a difference that the play does not show.
+fn unplayed(route: &Route, providers: &[Provider]) -> Option<String> {
+    let asked =
+        || route.chain.candidates().iter().filter_map(|candidate| providers.get(candidate.provider.0));
+    let is_limited = |provider: &Provider| {
+        !provider.quota.is_unlimited() || provider.keys.iter().any(|key| !key.quota.is_unlimited())
+    };
+    let parts = [
+        (route.hedge.is_some(), "hedges"),
+        (asked().any(|provider| provider.keys.len() > 1), "the other keys of a provider"),
+        (asked().any(is_limited), "limits of requests"),
+    ];
+    let parts: Vec<&str> = parts.into_iter().filter(|(is_set, _)| *is_set).map(|(_, words)| words).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Says that no route answers to `name`, and which ones there are.

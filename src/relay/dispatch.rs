@@ -112,16 +112,20 @@ impl<U: Upstream> Dispatch<U> {
     }
 
     /// An answer that goes on from where one broke with `fault`: of the next candidate if there is one, else
-    /// of the same.
+    /// of the same. `key` is the one that the broken one was asked with, if there are others.
     pub(super) async fn next(
         &mut self,
         fault: Fault,
+        key: Option<usize>,
         goal: &Goal,
         observer: &mut Observer,
     ) -> Result<Opened<U::Body>, End> {
         self.paused += self.opened.elapsed();
         let index = self.schedule.current();
-        let verdict = match self.judge(index, fault) {
+        if self.schedule.alone() {
+            self.growth[index].after(&fault);
+        }
+        let verdict = match self.judge_key(index, fault, key) {
             Verdict::Retry { after } => Verdict::Next { after },
             other => other,
         };
@@ -197,7 +201,9 @@ impl<U: Upstream> Dispatch<U> {
             let route = &self.request().route;
             let chain = route.chain.candidates();
             let health = &self.relay().health;
-            if let Some(pass) = health.insist(&chain[send.candidate], chain, route.cooldown, self.number) {
+            let refused = &self.refused[send.candidate];
+            let candidate = &chain[send.candidate];
+            if let Some(pass) = health.insist(candidate, chain, route.cooldown, self.number, refused) {
                 self.rests[send.candidate] = None;
                 return Ok((send, Some(pass)));
             }
@@ -259,6 +265,20 @@ impl<U: Upstream> Dispatch<U> {
         self.met[candidate] = Some(fault.class);
         self.deciding.note(candidate, fault, verdict);
         verdict
+    }
+
+    /// The same where the candidate is not asked again at once: if another key than `key` may do better, its
+    /// turn comes later.
+    fn judge_key(&mut self, candidate: usize, fault: Fault, key: Option<usize>) -> Verdict {
+        let key = key.filter(|_| turn::another_key_may_do(fault.class));
+        match (self.judge(candidate, fault), key) {
+            (Verdict::Drop, Some(key)) => {
+                self.refused[candidate].push(key);
+                Verdict::Next { after: None }
+            }
+            (Verdict::Retry { .. } | Verdict::Next { .. }, Some(_)) => Verdict::Next { after: None },
+            (verdict, _) => verdict,
+        }
     }
 
     /// What a fault of this candidate means.

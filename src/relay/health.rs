@@ -131,13 +131,14 @@ impl Health {
     /// Leave to send one attempt although `candidate` rests: one a second over all requests that may ask
     /// any of `chain`.
     ///
-    /// Quotas are kept even so.
+    /// Quotas are kept even so, and the keys that were `tried` are not taken.
     pub(super) fn insist(
         &self,
         candidate: &Candidate,
         chain: &[Candidate],
         cooldown: Cooldown,
         request: u64,
+        tried: &[usize],
     ) -> Option<Pass> {
         if chain.iter().any(|candidate| self.desk(candidate.provider).has_insisted(&candidate.model)) {
             return None;
@@ -148,7 +149,7 @@ impl Health {
             cooldown,
             request,
             own: true,
-            tried: &[],
+            tried,
             patience: Instant::now(),
             quota_patience: Instant::now(),
             spends_quota: true,

@@ -190,10 +190,12 @@ impl Observer {
     }
 
     /// The answer of the latest attempt broke off after it had opened; gives the fault back with
-    /// every secret masked.
-    pub(super) fn broke(&mut self, outcome: Outcome, mut fault: Fault) -> Fault {
+    /// every secret masked, and the attempt's key if the provider has another one.
+    pub(super) fn broke(&mut self, outcome: Outcome, mut fault: Fault) -> (Fault, Option<usize>) {
         fault.reason = self.mask(&fault.reason);
+        let mut key = None;
         if let Some(pass) = self.pass.take() {
+            key = pass.other_keys().then_some(pass.key());
             pass.failed(&fault);
         }
         if let Some(attempt) = self.latest.clone() {
@@ -204,7 +206,7 @@ impl Observer {
             );
             self.remember(&attempt, &fault);
         }
-        fault
+        (fault, key)
     }
 
     fn remember(&mut self, attempt: &Try, fault: &Fault) {

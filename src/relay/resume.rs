@@ -54,7 +54,7 @@ impl<U: Upstream> Resuming<U> {
         observer: Observer,
         record: Record,
         broken: Break,
-        fault: Fault,
+        fault: (Fault, Option<usize>),
     ) -> Self {
         // Nothing may be said at once, for what went out last may have ended within this moment.
         let heartbeat = Heartbeat::new(observer.progress(), HEARTBEAT);
@@ -74,11 +74,11 @@ async fn search<U: Upstream>(
     mut observer: Observer,
     record: Record,
     broken: Break,
-    fault: Fault,
+    (fault, key): (Fault, Option<usize>),
 ) -> Resumed<U> {
     let before = observer.trail().len();
     let goal = Goal::Continue(Arc::new(record));
-    let stop = match dispatch.next(fault, &goal, &mut observer).await {
+    let stop = match dispatch.next(fault, key, &goal, &mut observer).await {
         Ok(Opened { content: Content::Stream(opening), .. }) => {
             return Resumed::With(opening, observer, dispatch);
         }

@@ -146,7 +146,7 @@ impl<U: Upstream> Stream<U> {
             observer.dropped_event();
         }
         let candidate = observer.candidate();
-        let fault = observer.broke(outcome, fault);
+        let (fault, key) = observer.broke(outcome, fault);
         let resumable = flow.sieve().resumable();
         let record = flow.sieve().take_record();
         let reason = fault.reason.clone();
@@ -155,7 +155,7 @@ impl<U: Upstream> Stream<U> {
                 // From here on the search has the observer; a panic in it is seen as one while it unwinds.
                 observer.if_dropped(Outcome::ClientGone);
                 let broken = Break { candidate, outcome, reason };
-                self.state = State::Resuming(Resuming::new(dispatch, observer, record, broken, fault));
+                self.state = State::Resuming(Resuming::new(dispatch, observer, record, broken, (fault, key)));
                 return;
             }
             (Err(why), _) => why,

@@ -86,6 +86,7 @@ pub fn response(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Syste
         reason: sentence(&reason),
         retry_after,
         covers,
+        clipped: false,
     }
 }
 
@@ -108,6 +109,7 @@ pub fn error_body(headers: &HeaderMap, body: &[u8], phase: Phase, now: SystemTim
         reason: sentence(&error.reason().unwrap_or_else(|| "an error without a message".into())),
         retry_after,
         covers,
+        clipped: false,
     }
 }
 

@@ -126,6 +126,9 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// What the evidence names, beyond this one request.
     pub covers: Covers,
+    /// Whether it was the deadline, or a share of it, that ended the attempt: then nothing is known of
+    /// the candidate.
+    pub clipped: bool,
 }
 
 /// How much of a provider a fault speaks of.
@@ -150,6 +153,7 @@ impl Fault {
             reason: reason.into(),
             retry_after: None,
             covers: Covers::Candidate,
+            clipped: false,
         }
     }
 }

@@ -51,21 +51,12 @@ pub fn late(phase: Phase, limit: Duration) -> Fault {
     Fault::new(Class::Timeout, phase, reason)
 }
 
-/// How the reason of a timeout ends that was not the candidate's own limit.
-const CLIPPED: &str = "(deadline)";
-
-/// Whether `fault` says that the deadline, or a share of it, left too little time: then nothing is
-/// known of the candidate.
-pub fn is_clipped(fault: &Fault) -> bool {
-    fault.class == Class::Timeout && fault.reason.ends_with(CLIPPED)
-}
-
 /// The fault of an attempt that had only `waited` left, of its share of the deadline or of all of it.
 pub fn out_of_time(phase: Phase, waited: Duration, is_share: bool) -> Fault {
     let waited = Words::about(waited);
     let whose = if is_share { "its share of the deadline" } else { "the deadline" };
-    let reason = format!("{} within {waited}, all that {whose} left {CLIPPED}", missing(phase));
-    Fault::new(Class::Timeout, phase, reason)
+    let reason = format!("{} within {waited}, all that {whose} left (deadline)", missing(phase));
+    Fault { clipped: true, ..Fault::new(Class::Timeout, phase, reason) }
 }
 
 fn missing(phase: Phase) -> &'static str {

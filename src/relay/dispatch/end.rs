@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::relay::health::Rest;
 use crate::relay::observer::{Observer, not_asked};
-use crate::relay::{Failure, Outcome, Request};
+use crate::relay::{Attempt, Failure, Outcome, Request};
 use crate::retry::schedule::Stop;
 use crate::retry::{Class, Fault, Words};
 use crate::route::Candidate;
@@ -57,8 +57,12 @@ impl End {
         let what = if sent == 0 {
             format!(", for nobody could be asked within {deadline}: {resting}")
         } else if rests.iter().any(|(index, _)| *index == candidate) {
+            let last = trail.last().map(|Attempt { provider, model, code, reason, .. }| {
+                format!(", the last at `{provider}/{model}`: {code} - {reason}")
+            });
             format!(
-                " after {attempts} in {elapsed}, for nobody else could be asked within {deadline}: {resting}"
+                " after {attempts} in {elapsed}{}; after that nobody could be asked within {deadline}: {resting}",
+                last.unwrap_or_default(),
             )
         } else {
             let others = if rests.is_empty() { String::new() } else { format!("; not asked: {resting}") };

@@ -7,7 +7,6 @@ use std::task::{Context as Waker, Poll};
 use tokio::time::{Instant, Sleep};
 
 use super::Dispatch;
-use super::turn::another_key_may_do;
 use crate::relay::attempt::{self, Goal, Opened};
 use crate::relay::health::{Ask, Pass};
 use crate::relay::observer::{Observer, Try};
@@ -27,8 +26,8 @@ pub(super) struct Won<B> {
 pub(super) struct Failed {
     pub(super) candidate: usize,
     pub(super) fault: Fault,
-    /// Whether the provider has a key that may do better.
-    pub(super) other_keys: bool,
+    /// Its key, if the provider has another one that may do better.
+    pub(super) key: Option<usize>,
 }
 
 /// An attempt under way, and who makes it.
@@ -84,16 +83,16 @@ impl<U: Upstream> Dispatch<U> {
                 }
                 Err(fault) => observer.failed(&attempt, fault),
             };
-            let (key, other_keys) = (pass.key(), pass.other_keys());
+            let key = pass.other_keys().then_some(pass.key());
             self.waiting.extend(pass.failed(&fault).waiting);
             if self.verdict(candidate, &fault) == Verdict::Reject {
                 cancel(under_way, &attempt, "refused the request", observer);
-                return Err(Failed { candidate, fault, other_keys });
+                return Err(Failed { candidate, fault, key });
             }
             if candidate == send.candidate {
-                failed = Some(Failed { candidate, fault, other_keys });
+                failed = Some(Failed { candidate, fault, key });
             } else {
-                self.beside_failed(candidate, fault, other_keys.then_some(key));
+                self.beside_failed(candidate, fault, key);
             }
             if under_way.is_empty() {
                 return Err(failed.expect("the first attempt has ended too"));
@@ -145,17 +144,9 @@ impl<U: Upstream> Dispatch<U> {
         None
     }
 
-    /// The attempt beside the first failed; where another key than `key` may do better, when it is its turn.
+    /// The attempt beside the first failed.
     fn beside_failed(&mut self, candidate: usize, fault: Fault, key: Option<usize>) {
-        let key = key.filter(|_| another_key_may_do(fault.class));
-        let verdict = match (self.judge(candidate, fault), key) {
-            (Verdict::Drop, Some(key)) => {
-                self.refused[candidate].push(key);
-                Verdict::Next { after: None }
-            }
-            (Verdict::Retry { .. } | Verdict::Next { .. }, Some(_)) => Verdict::Next { after: None },
-            (verdict, _) => verdict,
-        };
+        let verdict = self.judge_key(candidate, fault, key);
         let now = self.now();
         self.schedule.beside_failed(candidate, verdict, now);
     }

@@ -62,7 +62,7 @@ impl<U: Upstream> Dispatch<U> {
             self.rests[send.candidate] = None;
             let key = pass.key();
             let failed = match self.race(send, pass, goal, observer).await {
-                Ok(won) => match self.take(won, send.candidate, observer).await {
+                Ok(won) => match self.take(won, observer).await {
                     Ok(opened) => return Turn::Opened(opened),
                     Err(failed) => failed,
                 },
@@ -70,6 +70,9 @@ impl<U: Upstream> Dispatch<U> {
             };
             if self.schedule.alone() {
                 self.growth[failed.candidate].after(&failed.fault);
+            }
+            if failed.candidate != send.candidate {
+                return Turn::Failed(self.judge_key(failed.candidate, failed.fault, failed.key));
             }
             let of_key = another_key_may_do(failed.fault.class);
             let verdict = self.judge(failed.candidate, failed.fault);
@@ -80,7 +83,7 @@ impl<U: Upstream> Dispatch<U> {
                 self.refused[send.candidate].push(key);
             }
             let failures = pool.take().map_or(Pooled::new(verdict), |pool| pool.failed(verdict));
-            if !failed.other_keys {
+            if failed.key.is_none() {
                 return Turn::Failed(failures.verdict());
             }
             pool = Some(failures);
@@ -90,14 +93,8 @@ impl<U: Upstream> Dispatch<U> {
         }
     }
 
-    /// Takes an answer that has opened; where it is to be verified, once it is complete. The turn is that of
-    /// the candidate `first`, though another one beside it may have answered.
-    async fn take(
-        &mut self,
-        won: Won<U::Body>,
-        first: usize,
-        observer: &mut Observer,
-    ) -> Result<Opened<U::Body>, Failed> {
+    /// Takes an answer that has opened; where it is to be verified, once it is complete.
+    async fn take(&mut self, won: Won<U::Body>, observer: &mut Observer) -> Result<Opened<U::Body>, Failed> {
         let Won { attempt, mut opened, pass } = won;
         if let Content::Stream(opening) = opened.content {
             self.opened = Instant::now();
@@ -109,9 +106,9 @@ impl<U: Upstream> Dispatch<U> {
                     Err(fault) => {
                         let fault = observer.failed(&attempt, fault);
                         let candidate = self.schedule.current();
-                        let other_keys = candidate == first && pass.other_keys();
+                        let key = pass.other_keys().then_some(pass.key());
                         self.waiting.extend(pass.failed(&fault).waiting);
-                        return Err(Failed { candidate, fault, other_keys });
+                        return Err(Failed { candidate, fault, key });
                     }
                 }
             } else {

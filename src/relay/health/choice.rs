@@ -242,7 +242,8 @@ impl Desk {
         }
         let within_quota =
             |book: &Book, key: &usize| Shortage::of(book, *key, None, now, wall).longest().is_none();
-        let keys: Vec<usize> = (0..book.keys.len()).filter(|key| within_quota(&book, key)).collect();
+        let keys: Vec<usize> =
+            (0..book.keys.len()).filter(|key| !ask.tried.contains(key) && within_quota(&book, key)).collect();
         let soonest = |key: &usize| resting(&mut book, model, *key, now).map(|rest| rest.until);
         let key = keys.into_iter().min_by_key(soonest)?;
         book.model(model).insisted = Some(now);

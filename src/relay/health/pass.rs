@@ -12,7 +12,6 @@ use super::desk::Desk;
 use super::obstacles::is_free;
 use crate::retry::breaker::{Evidence, blames};
 use crate::retry::gate::Passage;
-use crate::retry::patience::is_clipped;
 use crate::retry::quota::Left;
 use crate::retry::{Class, Cooldown, Covers, Fault, Words, rate_limits};
 use crate::upstream::Connected;
@@ -145,7 +144,7 @@ impl Pass {
     /// What is wrong with the request, and what the deadline cut short, is held against nobody.
     pub(in crate::relay) fn failed(mut self, fault: &Fault) -> Aftermath {
         let now = self.desk.now();
-        let blamed = self.cooldown.enabled && blames(fault.class) && !is_clipped(fault);
+        let blamed = self.cooldown.enabled && blames(fault.class) && !fault.clipped;
         let mut rest = None;
         let mut subject = Covers::Candidate;
         self.settle(|book, leaves, pass| {

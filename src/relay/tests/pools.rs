@@ -240,3 +240,34 @@ async fn a_key_refused_beside_another_attempt_leaves_the_pool_its_turn() {
 
     assert_eq!(asked(&relay), visits(&[("a", 0, 0), ("b", 0, 3), ("b", 1, 5)]));
 }
+
+const SPENT: &str = "data: {\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no credit left\"}}\n\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_runs_dry_in_the_middle_leaves_the_rest_to_another() {
+    let dry = Act::Answer(vec![text_part([ROLE, HELLO].concat()), text_part(SPENT)]);
+    let relay = relay_to(&[pool(2)], Script::new([dry, good_stream()]));
+    let resuming = Route { on_break: OnBreak::Resume, ..route(&["a"], 3) };
+
+    let answer = text(respond(&relay, resuming, STREAM).await.unwrap()).await;
+
+    assert_eq!(answer.matches("Hello").count(), 1, "{answer}");
+    assert!(answer.ends_with(DONE) && !answer.contains("\"error\""), "{answer}");
+    assert_eq!(relay.upstream.seen.lock().unwrap().keys, [0, 1]);
+}
+
+/// What a hedge's answer turns out to be is not held against the key of the first candidate.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_breaks_while_it_is_held_leaves_the_first_its_key() {
+    let dry = Act::Answer(vec![text_part(HELLO), text_part(SPENT)]);
+    let late = Act::Late(secs(20), Box::new(Act::Refuse));
+    let relay = relay_to(&[pool(1), provider()], Script::new([late, dry, good_stream()]));
+    let hedge = Some(crate::route::Hedge { after: secs(3), spends_quota: false });
+    let delivery = crate::route::Delivery::Verified;
+
+    let answer = respond(&relay, Route { delivery, hedge, ..both(2) }, STREAM).await.unwrap();
+
+    assert_eq!(answer.headers()["x-backstop-attempts"], "3");
+    assert_eq!(text(answer).await, [ROLE, HELLO, STOP, DONE].concat());
+    assert_eq!(asked(&relay), visits(&[("a", 0, 0), ("b", 0, 3), ("a", 0, 4)]));
+}

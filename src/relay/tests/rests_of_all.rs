@@ -55,7 +55,7 @@ async fn the_wait_is_shown_and_ends_early_when_somebody_gets_through() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let text = progress.text();
         let insisted =
-            relay.health.insist(&candidate("a", &brisk(1)), &[], crate::retry::Cooldown::default(), 7);
+            relay.health.insist(&candidate("a", &brisk(1)), &[], crate::retry::Cooldown::default(), 7, &[]);
         tokio::time::sleep(secs(1)).await;
         let mut pass = insisted.unwrap();
         pass.opened();
@@ -140,15 +140,18 @@ async fn one_that_rests_outweighs_one_that_will_never_answer() {
     }));
     ask(&relay, &route(&["a"], 1)).await.unwrap_err();
     assert!(
-        relay.health.insist(&candidate("a", &brisk(1)), &[], crate::retry::Cooldown::default(), 0).is_some()
+        relay
+            .health
+            .insist(&candidate("a", &brisk(1)), &[], crate::retry::Cooldown::default(), 0, &[])
+            .is_some()
     );
     let failure = ask(&relay, &route(&["no-key", "a"], 1)).await.unwrap_err();
     assert_eq!((failure.outcome, failure.attempts), (Outcome::Failed(Class::Overloaded), 1));
     assert_eq!(failure.retry_after, Some(secs(1_200)));
     assert_eq!(
         failure.message,
-        "`r` got no answer after 1 attempt in 0s, for nobody else could be asked within 9m: \
-         `sim/a` rests as the provider asked; try again in 20m"
+        "`r` got no answer after 1 attempt in 0s, the last at `sim/no-key`: unauthorized - no; \
+         after that nobody could be asked within 9m: `sim/a` rests as the provider asked; try again in 20m"
     );
 }
 

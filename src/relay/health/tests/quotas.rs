@@ -42,7 +42,7 @@ async fn a_turn_that_comes_too_late_is_not_waited_for() {
         }
     );
     assert_eq!(began.elapsed(), Duration::ZERO);
-    assert!(health.insist(&model, &[], Cooldown::default(), 0).is_none(), "nor is it exceeded");
+    assert!(health.insist(&model, &[], Cooldown::default(), 0, &[]).is_none(), "nor is it exceeded");
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,11 +69,7 @@ async fn whoever_met_the_fault_keeps_to_their_own_schedule() {
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_a_request_is_held_against_nobody() {
     let (health, model) = (plain(), candidate("m"));
-    let clipped = Fault::new(
-        Class::Timeout,
-        Phase::FirstByte,
-        "no response head within 1s, all that the deadline left (deadline)",
-    );
+    let clipped = crate::retry::patience::out_of_time(Phase::FirstByte, secs(1), false);
     for class in [Class::BadRequest, Class::ContextLength, Class::ContentPolicy, Class::Unsupported] {
         for _ in 0..10 {
             assert_eq!(admit(&health, &model).await.unwrap().failed(&fault(class)).rest, None);
@@ -115,7 +111,7 @@ async fn a_wish_of_the_provider_rests_at_once() {
 async fn insists_once_a_second_over_all_requests() {
     let (health, model) = (plain(), candidate("m"));
     wear_out(&health, &model).await;
-    let insist = || health.insist(&model, &[], Cooldown::default(), health.request());
+    let insist = || health.insist(&model, &[], Cooldown::default(), health.request(), &[]);
     let pass = insist().expect("the first one");
     assert!(insist().is_none());
     assert_eq!(pass.failed(&fault(Class::Overloaded)).rest, None);
