@@ -3,7 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
+use super::LONGEST_MINUTE;
+
 const DAY: Duration = Duration::from_hours(24);
+
+/// Two reports that mean the same moment may differ by this much: they are rounded, and under way for a while.
+const SLACK: Duration = Duration::from_mins(1);
 
 /// Never more than a number of requests in a day of UTC, or in the provider's own where it says when that ends.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct Ledger {
 struct Learned {
     left: u32,
     until: SystemTime,
+    /// Whether its day ends then. A sooner reset gives back a part of the day's requests, nobody knows how many.
+    ends_day: bool,
 }
 
 /// One request that was counted.
@@ -51,7 +58,8 @@ impl Ledger {
         let learned = page.learned.filter(|learned| learned.left <= ahead).map(|learned| learned.until);
         let own = (page.limit.saturating_sub(page.spent) <= ahead).then(|| {
             // Where the provider says when its day ends, that is when ours does.
-            page.learned.map_or(midnight, |learned| learned.until.min(midnight))
+            let end = page.learned.filter(|learned| learned.ends_day);
+            end.map_or(midnight, |learned| learned.until.min(midnight))
         });
         let fits = learned.into_iter().chain(own).max();
         fits.and_then(|fits| fits.duration_since(wall).ok()).unwrap_or_default()
@@ -92,12 +100,18 @@ impl Ledger {
         *self = self.page(wall);
         if remaining < self.left(wall) {
             let reset = reset.unwrap_or_else(|| DAY.saturating_sub(since_midnight(wall)));
-            self.learned = wall.checked_add(reset).map(|until| Learned { left: remaining, until });
+            // In its last hour the end of a day is known from a report that came before.
+            let end = self.learned.filter(|learned| learned.ends_day).map(|learned| learned.until);
+            self.learned = wall.checked_add(reset).map(|until| Learned {
+                left: remaining,
+                until,
+                ends_day: reset > LONGEST_MINUTE || end.is_some_and(|end| until + SLACK >= end),
+            });
         }
     }
 
-    /// The ledger as it is at `wall`: a new day or the provider's reset begins a new page. A clock that
-    /// is set back does not.
+    /// The ledger as it is at `wall`: a new day begins a new page, ours or the provider's. A clock that is
+    /// set back does not.
     fn page(&self, wall: SystemTime) -> Self {
         let mut page = self.clone();
         let today = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / DAY.as_secs();
@@ -106,10 +120,12 @@ impl Ledger {
             page.spent = 0;
             page.pages += 1;
         }
-        if page.learned.is_some_and(|learned| wall >= learned.until) {
+        if let Some(over) = page.learned.filter(|learned| wall >= learned.until) {
             page.learned = None;
-            page.spent = 0;
-            page.pages += 1;
+            if over.ends_day {
+                page.spent = 0;
+                page.pages += 1;
+            }
         }
         page
     }

@@ -117,10 +117,39 @@ fn the_day_of_a_provider_ends_when_it_says() {
 }
 
 #[test]
+fn a_refill_within_the_day_gives_nothing_back_of_our_own_count() {
+    let mut account = account(0, 50);
+    (0..40).for_each(|_| {
+        account.take(secs(0), wall(0));
+    });
+    account.learn(&report(Some(50), 9, Some(60)), secs(0), wall(0));
+    assert_eq!(account.left(secs(0), wall(0)).day, Some(9));
+    assert_eq!(account.left(secs(61), wall(61)).day, Some(10));
+    (0..10).for_each(|_| {
+        account.take(secs(61), wall(61));
+    });
+    account.learn(&report(Some(50), 0, Some(60)), secs(61), wall(61));
+    assert_eq!(account.spent(0, secs(61), wall(61)).map(|spent| spent.wait), Some(secs(86_400 - 61)));
+    assert_eq!(account.left(secs(0), wall(86_400)).day, Some(50));
+}
+
+#[test]
+fn a_day_of_the_provider_is_known_in_its_last_hour() {
+    let mut account = account(0, 10);
+    (0..4).for_each(|_| {
+        account.take(secs(0), wall(0));
+    });
+    account.learn(&report(Some(10), 3, Some(7_200)), secs(0), wall(0));
+    account.learn(&report(Some(10), 1, Some(199)), secs(7_000), wall(7_000));
+    assert_eq!(account.left(secs(7_198), wall(7_198)).day, Some(1));
+    assert_eq!(account.left(secs(7_200), wall(7_200)).day, Some(10));
+}
+
+#[test]
 fn what_was_not_sent_is_given_back() {
     let mut account = account(3, 3);
     let before = account.take(secs(0), wall(0));
-    account.learn(&Report { per: Some(Per::Day), ..report(None, 1, Some(90)) }, secs(0), wall(0));
+    account.learn(&Report { per: Some(Per::Day), ..report(None, 1, Some(4_000)) }, secs(0), wall(0));
     let after = account.take(secs(1), wall(1));
     assert_eq!(account.left(secs(1), wall(1)), Left { minute: Some(1), day: Some(0) });
     account.give_back(after);
@@ -129,9 +158,9 @@ fn what_was_not_sent_is_given_back() {
     assert_eq!(account.left(secs(1), wall(1)), Left { minute: Some(3), day: Some(1) }, "the report holds");
 
     let late = account.take(secs(2), wall(2));
-    account.take(secs(90), wall(90));
+    account.take(secs(90), wall(4_000));
     account.give_back(late);
-    assert_eq!(account.left(secs(90), wall(90)), Left { minute: Some(2), day: Some(2) }, "another page");
+    assert_eq!(account.left(secs(90), wall(4_000)), Left { minute: Some(2), day: Some(2) }, "another page");
 }
 
 #[test]
@@ -200,15 +229,15 @@ proptest! {
     }
 
     #[test]
-    fn no_day_has_too_many(limit in 1u32..6, steps in proptest::collection::vec((0u64..30_000, proptest::option::weighted(0.2, 0u32..8)), 1..80)) {
+    fn no_day_has_too_many(limit in 1u32..6, steps in proptest::collection::vec((0u64..30_000, proptest::option::weighted(0.2, (0u32..8, proptest::option::of(1u64..=3_600)))), 1..80)) {
         let mut ledger = Ledger::new(NonZeroU32::new(limit).unwrap());
         let mut seconds = 0;
         let mut days = std::collections::BTreeMap::<u64, u32>::new();
         for (time, learned) in steps {
             seconds += time;
             let before = ledger.left(wall(seconds));
-            if let Some(remaining) = learned {
-                ledger.learn(remaining, None, wall(seconds));
+            if let Some((remaining, reset)) = learned {
+                ledger.learn(remaining, reset.map(secs), wall(seconds));
                 prop_assert_eq!(ledger.left(wall(seconds)), before.min(remaining));
             }
             let wait = ledger.wait(0, wall(seconds));
