@@ -171,13 +171,16 @@ impl Breaker {
     }
 
     /// The answer ended well; says whether that ended a rest.
+    ///
+    /// The end of one that had opened before the last rest began or ended says nothing: who refuses new
+    /// requests may well go on with the answers that are under way.
     pub fn finished(&mut self, mut leave: Leave) -> bool {
-        let ends = self.opened(&mut leave);
-        if leave.epoch == self.epoch {
-            self.failures = 0;
-            self.rests = 0;
+        if leave.epoch != self.epoch {
+            return false;
         }
-        ends
+        self.failures = 0;
+        self.rests = 0;
+        self.opened(&mut leave)
     }
 
     /// The attempt ended and says nothing: a client that left, a request that was wrong.

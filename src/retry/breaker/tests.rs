@@ -121,6 +121,26 @@ fn a_first_payload_ends_a_rest() {
 }
 
 #[test]
+fn the_end_of_an_old_answer_says_nothing() {
+    let mut breaker = Breaker::default();
+    let mut streams: Vec<_> = (0..8).map(|_| breaker.enter(secs(0))).collect();
+    for stream in &mut streams {
+        assert!(!breaker.opened(stream));
+    }
+    let mut now = secs(1);
+    let mut rests: Vec<_> = (0..5).filter_map(|_| fail(&mut breaker, now)).collect();
+    for stream in streams {
+        let standing = breaker.standing(now);
+        assert!(!breaker.finished(stream));
+        assert_eq!(breaker.standing(now), standing);
+        now += *rests.last().expect("a rest");
+        rests.extend(fail(&mut breaker, now));
+    }
+    assert_eq!(rests[..3], [secs(2), secs(4), secs(8)]);
+    assert!(rests.len() == 9 && rests[3..].iter().all(|rest| *rest > secs(10)), "{rests:?}");
+}
+
+#[test]
 fn a_wish_rests_at_once_and_is_kept_against_what_was_under_way() {
     let wish = |seconds| Evidence { retry_after: Some(secs(seconds)), named: false, rate_limited: false };
     let cooldown = Cooldown::default();
