@@ -31,6 +31,8 @@ pub(in crate::relay) struct Pass {
     counted: Taken,
     connected: Connected,
     left: Left,
+    /// Whether its first payload has come.
+    opened: bool,
 }
 
 impl Pass {
@@ -47,6 +49,7 @@ impl Pass {
             counted,
             connected: Connected::default(),
             left,
+            opened: false,
         }
     }
 
@@ -107,8 +110,11 @@ impl Pass {
         self.left = book.left(self.key, now, wall);
     }
 
-    /// The first payload has come.
+    /// The first payload has come; only the first call counts.
     pub(in crate::relay) fn opened(&mut self) {
+        if std::mem::replace(&mut self.opened, true) {
+            return;
+        }
         let Some(leaves) = &mut self.leaves else { return };
         let mut book = self.desk.lock();
         let key = &mut book.keys[self.key];

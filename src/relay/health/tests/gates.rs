@@ -32,6 +32,43 @@ async fn those_who_wait_pass_in_the_order_of_arrival() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_makes_room_once_though_it_opens_and_ends() {
+    let (health, model) = (plain(), candidate("m"));
+    let _waiting = limit(&health, &model).await;
+    let began = Instant::now();
+    let passed = Mutex::new(Vec::new());
+    let caller = async |health: &Health, lasts: Duration| {
+        let mut pass = admit(health, &model).await.expect("its turn");
+        passed.lock().unwrap().push(began.elapsed());
+        if lasts.is_zero() {
+            pass.opened();
+        }
+        tokio::time::sleep(lasts).await;
+        pass.finished();
+    };
+    let slow = secs(10);
+    tokio::join!(biased;
+        caller(&health, secs(0)), caller(&health, slow), caller(&health, slow), caller(&health, slow),
+        caller(&health, slow), caller(&health, slow));
+    let passed = passed.into_inner().unwrap();
+    assert_eq!(passed[..3], [secs(2); 3]);
+    assert_eq!(passed[3], secs(12), "two at a time, until the next one answers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_answer_that_has_opened_is_no_news() {
+    let (health, model) = (plain(), candidate("m"));
+    let _waiting = limit(&health, &model).await;
+    let mut pass = admit(&health, &model).await.unwrap();
+    let mut in_line = Box::pin(admit(&health, &model));
+    tokio::time::timeout(Duration::ZERO, &mut in_line).await.expect_err("it waits, so the gate stays");
+    pass.opened();
+    let news = health.news(&model);
+    pass.finished();
+    tokio::time::timeout(secs(1), news.recovered()).await.expect_err("it was told when it opened");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_leaves_frees_the_place() {
     let (health, model) = (plain(), candidate("m"));
     let _waiting = limit(&health, &model).await;
