@@ -131,15 +131,16 @@ impl Gate {
     }
 
     /// The provider said 429 to the attempt of `passage`. What was under way when it said so for the
-    /// first time does not count.
-    pub fn rate_limited(&mut self, passage: Passage, now: Duration) {
-        self.callers.insert(passage.caller);
-        if passage.epoch != self.epoch || matches!(self.state, State::Narrow { .. }) {
-            return;
+    /// first time does not count. Says whether its caller waits only since now, and so has yet to be said
+    /// [`gone`](Self::gone).
+    pub fn rate_limited(&mut self, passage: Passage, now: Duration) -> bool {
+        let is_new = self.callers.insert(passage.caller);
+        if passage.epoch == self.epoch && !matches!(self.state, State::Narrow { .. }) {
+            self.state = State::Narrow { since: now, round: 0, passed: 0 };
+            self.epoch += 1;
+            self.in_flight = 0;
         }
-        self.state = State::Narrow { since: now, round: 0, passed: 0 };
-        self.epoch += 1;
-        self.in_flight = 0;
+        is_new
     }
 
     /// The attempt of `passage` has got its first payload; says whether more may pass for it.

@@ -84,7 +84,7 @@ impl<U: Upstream> Dispatch<U> {
                 Err(fault) => observer.failed(&attempt, fault),
             };
             let key = pass.other_keys().then_some(pass.key());
-            self.waiting.extend(pass.failed(&fault).waiting);
+            self.waiting.extend(pass.failed(&fault));
             if self.verdict(candidate, &fault) == Verdict::Reject {
                 cancel(under_way, &attempt, "refused the request", observer);
                 return Err(Failed { candidate, fault, key });

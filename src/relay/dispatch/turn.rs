@@ -107,7 +107,7 @@ impl<U: Upstream> Dispatch<U> {
                         let fault = observer.failed(&attempt, fault);
                         let candidate = self.schedule.current();
                         let key = pass.other_keys().then_some(pass.key());
-                        self.waiting.extend(pass.failed(&fault).waiting);
+                        self.waiting.extend(pass.failed(&fault));
                         return Err(Failed { candidate, fault, key });
                     }
                 }

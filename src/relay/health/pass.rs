@@ -1,7 +1,7 @@
 //! Leave to send one attempt, and what its end says about those it went to.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::HeaderMap;
 
@@ -145,17 +145,19 @@ impl Pass {
     }
 
     /// The attempt failed, which may be the last that it takes for the candidate or the key to rest. After
-    /// a 429 the request is one of those who wait for the candidate, as long as it holds what comes back.
+    /// a 429 the request is one of those who wait for the candidate, as long as it holds what comes back;
+    /// nothing does if it is one of them already.
     ///
     /// What is wrong with the request, and what the deadline cut short, is held against nobody.
-    pub(in crate::relay) fn failed(mut self, fault: &Fault) -> Aftermath {
+    pub(in crate::relay) fn failed(mut self, fault: &Fault) -> Option<Waiting> {
         let now = self.desk.now();
         let blamed = self.cooldown.enabled && blames(fault.class) && !fault.clipped;
         let mut rest = None;
+        let mut waits = false;
         let mut subject = Covers::Candidate;
         self.settle(|book, leaves, pass| {
             if fault.class == Class::RateLimited {
-                book.seat(&pass.model, pass.key).gate.rate_limited(pass.passage, now);
+                waits = book.seat(&pass.model, pass.key).gate.rate_limited(pass.passage, now);
             }
             let named = match fault.covers {
                 Covers::Key => book.keys.len() > 1,
@@ -190,13 +192,12 @@ impl Pass {
             let provider = &self.desk.provider;
             tracing::info!(%provider, key = self.key_name(), "{who} rests for {}: {fault}", Words::about(rest));
         }
-        let waiting = (fault.class == Class::RateLimited).then(|| Waiting {
+        waits.then(|| Waiting {
             desk: Arc::clone(&self.desk),
             model: Arc::clone(&self.model),
             key: self.key,
             caller: self.passage.caller(),
-        });
-        Aftermath { rest, waiting }
+        })
     }
 
     /// Ends the attempt: `judge` says what it means for those it went to.
@@ -236,15 +237,6 @@ impl Pass {
             self.desk.changed.notify_waiters();
         }
     }
-}
-
-/// What follows from a failure.
-#[derive(Debug)]
-pub(in crate::relay) struct Aftermath {
-    /// The rest that it brought about.
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is in the log"))]
-    pub(in crate::relay) rest: Option<Duration>,
-    pub(in crate::relay) waiting: Option<Waiting>,
 }
 
 /// That a request waits for a candidate which has told it 429.

@@ -7,6 +7,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::config::{Key, KeyOrder};
+use crate::retry::breaker::Standing;
 use crate::retry::{Class, Covers, Fault, Phase, Policy, Quota};
 use crate::route::{Edits, Timeouts};
 
@@ -86,11 +87,39 @@ fn fault(class: Class) -> Fault {
     Fault::new(class, Phase::FirstByte, "it failed")
 }
 
+/// Until when the model, the key and the key for free models rest.
+fn rests(health: &Health, candidate: &Candidate, key: usize) -> [Option<Duration>; 3] {
+    let desk = &health.desks[0];
+    let (mut book, now) = (desk.lock(), desk.now());
+    let seat = book.seat(&candidate.model, key).breaker.standing(now);
+    let of_key = &book.keys[key];
+    [seat, of_key.breaker.standing(now), of_key.free.standing(now)].map(|standing| match standing {
+        Standing::Resting { until, .. } => Some(until),
+        Standing::Ready | Standing::Probing => None,
+    })
+}
+
+/// Ends an attempt at `candidate` with `fault`; gives the rest that begins or grows longer with it.
+fn fail(health: &Health, candidate: &Candidate, pass: Pass, fault: &Fault) -> Option<Duration> {
+    let key = pass.key();
+    let before = rests(health, candidate, key);
+    pass.failed(fault);
+    let after = rests(health, candidate, key).into_iter().zip(before);
+    let until = after.filter(|(after, before)| after > before).find_map(|(after, _)| after)?;
+    Some(until.saturating_sub(health.desks[0].now()))
+}
+
+/// Asks for an attempt at `candidate` that ends with `fault`; gives the rest that begins with it.
+async fn fails(health: &Health, candidate: &Candidate, fault: &Fault) -> Option<Duration> {
+    let pass = admit(health, candidate).await.unwrap();
+    fail(health, candidate, pass, fault)
+}
+
 /// Has `candidate` fail so often that it rests; gives the rest.
 async fn wear_out(health: &Health, candidate: &Candidate) -> Duration {
     let mut rest = None;
     for _ in 0..5 {
-        rest = admit(health, candidate).await.unwrap().failed(&fault(Class::Overloaded)).rest;
+        rest = fails(health, candidate, &fault(Class::Overloaded)).await;
     }
     rest.expect("a rest after the fifth failure")
 }

@@ -44,6 +44,18 @@ fn a_lone_caller_keeps_to_their_own_schedule() {
 }
 
 #[test]
+fn whoever_is_told_429_again_waits_already() {
+    let mut gate = Gate::default();
+    let (first, second) = (gate.enter(0), gate.enter(0));
+    assert!(gate.rate_limited(first, millis(0)));
+    assert!(!gate.rate_limited(second, millis(0)), "although it was under way");
+    gate.gone(0);
+    let third = gate.enter(0);
+    assert!(gate.rate_limited(third, millis(0)));
+    assert!(!gate.opened(third) && gate.rate_limited(third, millis(0)), "it was answered between");
+}
+
+#[test]
 fn one_in_ten_passes_in_each_round_in_the_order_of_arrival() {
     let mut gate = narrow(21);
     let tickets: Vec<_> = (0..21).map(|_| gate.arrive()).collect();
@@ -142,7 +154,9 @@ proptest! {
                 Act::Leave(which) if !waiting.is_empty() => {
                     gate.leave(waiting.remove(which % waiting.len()));
                 }
-                Act::Limit(which) if !under_way.is_empty() => gate.rate_limited(under_way[which % count], now),
+                Act::Limit(which) if !under_way.is_empty() => {
+                    gate.rate_limited(under_way[which % count], now);
+                }
                 Act::Open(which) if !under_way.is_empty() => {
                     gate.opened(under_way[which % count]);
                 }

@@ -2,12 +2,10 @@
 
 use std::sync::Mutex;
 
-use crate::relay::health::pass::Aftermath;
-
 use super::*;
 
 /// Has the provider say 429 to one of two attempts under way.
-async fn limit(health: &Health, model: &Candidate) -> [Aftermath; 2] {
+async fn limit(health: &Health, model: &Candidate) -> [Option<Waiting>; 2] {
     let (one, other) = (admit(health, model).await.unwrap(), admit(health, model).await.unwrap());
     [one.failed(&fault(Class::RateLimited)), other.failed(&fault(Class::RateLimited))]
 }
@@ -119,6 +117,20 @@ async fn a_lone_request_is_not_held_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_already_is_not_told_so_again() {
+    let (health, model) = (plain(), candidate("m"));
+    let request = ask(&health, &model);
+    let limited = async || health.admit(request).await.unwrap().failed(&fault(Class::RateLimited));
+    let waits = limited().await.expect("it waits from now on");
+    assert!(limited().await.is_none());
+    let forgettable = || health.desks[0].lock().seat(&model.model, 0).gate.forgettable();
+    assert!(!forgettable(), "it waits still");
+    drop(waits);
+    assert!(forgettable());
+    assert!(limited().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_whose_gate_is_open_is_preferred() {
     let health = with(provider(&["A", "B"], KeyOrder::InOrder, Quota::default()));
     let model = candidate("m");
@@ -157,7 +169,7 @@ async fn persist(health: Arc<Health>, attempts: Arc<Mutex<Vec<Duration>>>, began
             pass.finished();
             return answered;
         }
-        waiting.extend(pass.failed(&fault(Class::RateLimited)).waiting);
+        waiting.extend(pass.failed(&fault(Class::RateLimited)));
         ask.own = true;
         let delay = Duration::from_millis(rand::random_range(500..4_000));
         let _news = tokio::time::timeout(delay, health.news(&model).recovered()).await;

@@ -44,7 +44,7 @@ async fn a_key_that_is_refused_rests_for_every_model() {
     let (health, model) = (pool(KeyOrder::InOrder), candidate("m"));
     let pass = admit(&health, &model).await.unwrap();
     assert!(pass.other_keys());
-    pass.failed(&covering(Class::Unauthorized, Covers::Key)).rest.expect("a rest");
+    fail(&health, &model, pass, &covering(Class::Unauthorized, Covers::Key)).expect("a rest");
     assert_eq!(next_key(&health, &candidate("other")).await, 1);
     tokio::time::sleep(secs(3)).await;
     let mut probe = admit(&health, &model).await.unwrap();
@@ -57,14 +57,12 @@ async fn a_key_that_is_refused_rests_for_every_model() {
 #[tokio::test(start_paused = true)]
 async fn a_lone_key_does_not_rest_as_a_whole() {
     let health = with(provider(&["A"], KeyOrder::default(), Quota::default()));
-    let pass = admit(&health, &candidate("m")).await.unwrap();
+    let model = candidate("m");
+    let pass = admit(&health, &model).await.unwrap();
     assert!(!pass.other_keys());
-    assert_eq!(
-        pass.failed(&covering(Class::Unauthorized, Covers::Key)).rest,
-        None,
-        "one failure of the model"
-    );
-    admit(&health, &candidate("m")).await.expect("it does not rest");
+    let refused = covering(Class::Unauthorized, Covers::Key);
+    assert_eq!(fail(&health, &model, pass, &refused), None, "one failure of the model");
+    admit(&health, &model).await.expect("it does not rest");
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,11 +70,11 @@ async fn a_quota_of_free_models_rests_these_only() {
     let health = with(provider(&["A", "B"], KeyOrder::InOrder, Quota::default()));
     let free = candidate("m:free");
     let spent = Fault { retry_after: Some(secs(3_600)), ..covering(Class::RateLimited, Covers::FreeModels) };
-    assert_eq!(admit(&health, &free).await.unwrap().failed(&spent).rest, Some(secs(3_600)));
+    assert_eq!(fails(&health, &free, &spent).await, Some(secs(3_600)));
     assert_eq!(next_key(&health, &candidate("other:free")).await, 1);
     assert_eq!(next_key(&health, &candidate("paid")).await, 0);
 
-    admit(&health, &free).await.unwrap().failed(&spent).rest.expect("the other key too");
+    fails(&health, &free, &spent).await.expect("the other key too");
     let refused = admit(&health, &candidate("other:free")).await.unwrap_err();
     let why = "has no key left: 2 resting (the first one rests as the provider refused it)";
     assert_eq!(

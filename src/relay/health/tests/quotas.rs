@@ -179,7 +179,7 @@ async fn a_key_that_is_back_is_taken_before_a_quota_is() {
 async fn a_gate_holds_up_nobody_who_asks_for_another_model() {
     let (health, busy, other) = (limited(2, 0), candidate("busy"), candidate("other"));
     let limit = admit(&health, &busy).await.unwrap();
-    let _waits = limit.failed(&fault(Class::RateLimited)).waiting;
+    let _waits = limit.failed(&fault(Class::RateLimited));
     let second = admit(&health, &busy);
     let began = Instant::now();
     let others = async {

@@ -23,7 +23,7 @@ async fn a_rest_holds_back_others_grows_and_ends() {
     let probe = admit(&health, &model).await.expect("one probe");
     let refused = admit(&health, &model).await.unwrap_err();
     assert_eq!(refused.why, "is being tried by another request after a rest");
-    let longer = probe.failed(&fault(Class::Reset)).rest.expect("a longer rest");
+    let longer = fail(&health, &model, probe, &fault(Class::Reset)).expect("a longer rest");
     assert!(longer >= secs(4));
 
     tokio::time::sleep(longer).await;
@@ -44,14 +44,10 @@ async fn a_probe_that_is_dropped_gives_its_place_back() {
         assert!(admit(&health, &model).await.is_err());
         drop(probe);
     }
-    let wrong = admit(&health, &model).await.unwrap().failed(&fault(Class::BadRequest)).rest;
+    let wrong = fails(&health, &model, &fault(Class::BadRequest)).await;
     assert_eq!(wrong, None, "the request was wrong");
-    admit(&health, &model)
-        .await
-        .expect("its place is free")
-        .failed(&fault(Class::Overloaded))
-        .rest
-        .expect("a rest");
+    let probe = admit(&health, &model).await.expect("its place is free");
+    fail(&health, &model, probe, &fault(Class::Overloaded)).expect("a rest");
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +56,7 @@ async fn whoever_met_the_fault_keeps_to_their_own_schedule() {
     wear_out(&health, &model).await;
     let own = Ask { own: true, ..ask(&health, &model) };
     let pass = health.admit(own).await.expect("not held back");
-    assert_eq!(pass.failed(&fault(Class::Overloaded)).rest, None, "the rest is not made longer");
+    assert_eq!(fail(&health, &model, pass, &fault(Class::Overloaded)), None, "the rest is not made longer");
     let mut pass = health.admit(own).await.expect("not held back");
     pass.opened();
     admit(&health, &model).await.expect("its answer ended the rest");
@@ -72,8 +68,8 @@ async fn what_is_wrong_with_a_request_is_held_against_nobody() {
     let clipped = crate::retry::patience::out_of_time(Phase::FirstByte, secs(1), false);
     for class in [Class::BadRequest, Class::ContextLength, Class::ContentPolicy, Class::Unsupported] {
         for _ in 0..10 {
-            assert_eq!(admit(&health, &model).await.unwrap().failed(&fault(class)).rest, None);
-            assert_eq!(admit(&health, &model).await.unwrap().failed(&clipped).rest, None);
+            assert_eq!(fails(&health, &model, &fault(class)).await, None);
+            assert_eq!(fails(&health, &model, &clipped).await, None);
         }
     }
     wear_out(&health, &model).await;
@@ -84,7 +80,8 @@ async fn a_cooldown_that_is_off_neither_begins_nor_counts() {
     let (health, model) = (plain(), candidate("m"));
     let off = Ask { cooldown: Cooldown { enabled: false, ..Cooldown::default() }, ..ask(&health, &model) };
     for _ in 0..10 {
-        assert_eq!(health.admit(off).await.unwrap().failed(&fault(Class::Overloaded)).rest, None);
+        let pass = health.admit(off).await.unwrap();
+        assert_eq!(fail(&health, &model, pass, &fault(Class::Overloaded)), None);
     }
     wear_out(&health, &model).await;
     health.admit(off).await.expect("rests do not count");
@@ -94,7 +91,7 @@ async fn a_cooldown_that_is_off_neither_begins_nor_counts() {
 async fn a_wish_of_the_provider_rests_at_once() {
     let (health, model) = (plain(), candidate("m"));
     let busy = Fault { retry_after: Some(secs(30)), ..fault(Class::Overloaded) };
-    assert_eq!(admit(&health, &model).await.unwrap().failed(&busy).rest, Some(secs(30)));
+    assert_eq!(fails(&health, &model, &busy).await, Some(secs(30)));
     let refused = admit(&health, &model).await.unwrap_err();
     assert_eq!(
         refused,
@@ -114,7 +111,7 @@ async fn insists_once_a_second_over_all_requests() {
     let insist = || health.insist(&model, &[], Cooldown::default(), health.request(), &[]);
     let pass = insist().expect("the first one");
     assert!(insist().is_none());
-    assert_eq!(pass.failed(&fault(Class::Overloaded)).rest, None);
+    assert_eq!(fail(&health, &model, pass, &fault(Class::Overloaded)), None);
     tokio::time::advance(secs(1)).await;
     let mut pass = insist().expect("a second later");
     pass.opened();
