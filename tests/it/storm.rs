@@ -1,4 +1,7 @@
 //! Many callers before a provider that says 429.
+//!
+//! What is counted is counted by the provider, whose clock starts with the first request. The exact times
+//! are held in virtual time, beside the relay.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +12,12 @@ use crate::support::{Call, Connection, Log, Proxy, proxy, route, soon};
 
 const CALLERS: usize = 50;
 const LIMITED: Duration = Duration::from_secs(3);
+/// How soon after the recovery all are answered, if the answers themselves take no time.
+const RECOVERED: Duration = Duration::from_secs(3);
 const POLICY: &str = "retry = { attempt_delay = \"500ms..2s\" }";
 
-/// Fifty callers at once; when each had its whole answer.
-async fn fifty(proxy: &Proxy, call: &Call) -> Vec<Instant> {
+/// Fifty callers at once; when each had its whole answer, and after how many attempts.
+async fn fifty(proxy: &Proxy, call: &Call) -> Vec<(Instant, u32)> {
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
         let (call, address) = (call.clone(), proxy.address);
@@ -21,10 +26,15 @@ async fn fifty(proxy: &Proxy, call: &Call) -> Vec<Instant> {
             assert_eq!(answer.status, 200);
             let body = answer.text().await;
             assert!(body.contains("there"), "{body}");
-            Instant::now()
+            (Instant::now(), answer.header("x-backstop-attempts").parse().expect("a number"))
         });
     }
     callers.join_all().await
+}
+
+/// When the last of them had its answer.
+fn last(answered: &[(Instant, u32)]) -> Instant {
+    answered.iter().map(|(at, _)| *at).max().expect("an answer")
 }
 
 #[tokio::test]
@@ -41,8 +51,12 @@ async fn fifty_callers_do_not_storm_and_are_answered_soon_after() {
         let recovery = requests[0].at + LIMITED;
         let storm = requests.iter().filter(|request| request.at < recovery).count();
         assert!(storm * 10 <= CALLERS * 12, "{storm} attempts while it said 429");
-        let last = answered.iter().max().unwrap().saturating_duration_since(recovery);
-        assert!(last <= Duration::from_secs(3), "{last:?} after the recovery");
+        // The gate opens for 5, 10, 20 and then for all of the rest; what the machine needs for all fifty
+        // at once is the most that it needs for each round.
+        let began = Instant::now();
+        let round = last(&fifty(&proxy, &call).await) - began;
+        let last = last(&answered).saturating_duration_since(recovery);
+        assert!(last <= RECOVERED + 4 * round, "{last:?} after the recovery, at {round:?} a round");
         println!("{storm} attempts in {LIMITED:?}, {} in all, last answer {last:?} after", requests.len());
     }
 }
@@ -53,14 +67,15 @@ async fn with_somebody_else_in_the_chain_they_go_there() {
     let other = Provider::start(Act::answer("I am there")).unwrap();
     let policy = "retry = { attempt_delay = \"300ms..500ms\", deadline = \"6s\" }";
     let proxy = proxy(&route([limited.base_url(), other.base_url()], policy)).await;
-    let began = Instant::now();
 
     let answered = fifty(&proxy, &Call::stream("r")).await;
 
-    // Half of the deadline is the share of the first one: whoever waits alone keeps to the chain's order.
-    assert!(answered.iter().all(|at| at.duration_since(began) < Duration::from_secs(4)));
-    let soon = answered.iter().filter(|at| at.duration_since(began) < Duration::from_secs(1)).count();
-    assert!(soon >= CALLERS - 6, "{soon} went at once");
+    // One in ten may ask the first one again, and whoever waits alone keeps to the chain's order.
+    let soon = answered.iter().filter(|(_, attempts)| *attempts <= 2).count();
+    assert!(soon >= CALLERS - 6, "{soon} went to the second one after their first attempt: {answered:?}");
+    assert_eq!(other.count(), CALLERS);
+    let storm = limited.count();
+    assert!(storm * 10 <= CALLERS * 12, "{storm} attempts at the first one");
 }
 
 #[tokio::test]
@@ -81,11 +96,13 @@ async fn who_leaves_and_a_drain_free_the_line() {
     log.ended(10).await;
     assert!(log.outcomes().iter().all(|outcome| outcome == "client_gone"));
 
-    let began = Instant::now();
+    let asked = provider.count();
     let summary = proxy.stop().await;
 
     assert_eq!(summary.cut, 0);
-    assert!(began.elapsed() < Duration::from_secs(1), "pauses and lines end at once: {:?}", began.elapsed());
+    // Of ten that wait one may be on its way; the grace is long enough for all to ask many times more.
+    let more = provider.count() - asked;
+    assert!(more <= 1, "pauses and lines end at once: {more} attempts more");
     for caller in callers {
         let mut answer = caller.head().await.expect("an answer");
         assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
