@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::support::events::{DONE, HELLO, ROLE, STOP};
 use crate::support::{Call, Got, Log, Proxy, Refusal, proxy, route, soon};
 
-/// Within this time the loser must have seen that it is not wanted any more.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// Within this time the loser must have seen that it is not wanted any more; its answer would take far
+/// longer, and a busy machine takes some of it.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Two attempts on each candidate; the next one starts too after 100 ms.
 const HEDGED: &str = "hedge_after = \"100ms\"\n\
@@ -27,7 +28,7 @@ async fn stage<const N: usize>(providers: [&Provider; N], rest: &str) -> Proxy {
     proxy(&route(providers.map(Provider::base_url), &format!("{HEDGED}\n{rest}"))).await
 }
 
-/// The loser's connection is closed, and within the second.
+/// The loser's connection is closed, and long before its answer would have come.
 async fn is_let_go(provider: &Provider, index: usize, since: Instant) {
     assert_eq!(soon("end", provider.wait_ended(index)).await, Ended::ClientLeft);
     soon("close", provider.wait_closed(index)).await;
@@ -78,18 +79,25 @@ async fn the_first_may_still_win() {
 }
 
 #[tokio::test]
-async fn a_head_without_a_word_is_late_too_and_a_word_in_time_is_not() {
+async fn a_head_without_a_word_is_late_too() {
     let silent = Act::events([ROLE]).then(Finish::Stall);
     let (first, second) = (start(Script::exactly([silent])), start(Script::exactly([Act::echo()])));
     let proxy = stage([&first, &second], "").await;
     let mut answer = Call::stream("r").send(proxy.address).await;
     assert_eq!(answer.header("x-backstop-provider"), "q");
     assert_eq!(answer.content().await, "m");
+}
 
+#[tokio::test]
+async fn a_word_in_time_is_not_late_however_long_the_rest_takes() {
+    // Its words go on for longer than the first of them might have taken.
     let (first, second) =
-        (start(Act::tokens(20).pace(Duration::from_millis(20))), start(Script::exactly([])));
-    let proxy = stage([&first, &second], "").await;
-    assert_eq!(Call::stream("r").send(proxy.address).await.header("x-backstop-attempts"), "1");
+        (start(Act::tokens(60).pace(Duration::from_millis(25))), start(Script::exactly([])));
+    let base_urls = [&first, &second].map(Provider::base_url);
+    let proxy = proxy(&route(base_urls, "hedge_after = \"1s\"")).await;
+    let mut answer = Call::stream("r").send(proxy.address).await;
+    assert_eq!(answer.header("x-backstop-attempts"), "1");
+    assert!(answer.content().await.ends_with("token59"));
     assert_eq!(second.count(), 0);
 }
 
@@ -108,8 +116,8 @@ async fn a_loser_has_not_failed_however_often_it_loses() {
 
 #[tokio::test]
 async fn one_fails_while_the_other_is_under_way() {
-    let late = || Act::echo().after(Duration::from_millis(400));
-    let failing = || Act::status(503).after(Duration::from_millis(200));
+    let late = || Act::echo().after(Duration::from_millis(900));
+    let failing = || Act::status(503).after(Duration::from_millis(500));
     for (first, second, winner) in [(failing(), late(), "q"), (late(), Act::status(503), "p")] {
         let (first, second) = (start(Script::exactly([first])), start(Script::exactly([second])));
         let proxy = stage([&first, &second], "").await;
@@ -125,7 +133,7 @@ async fn one_fails_while_the_other_is_under_way() {
 
 #[tokio::test]
 async fn both_fail_and_both_are_told() {
-    let failing = |status| Script::always(Act::status(status).after(Duration::from_millis(250)));
+    let failing = |status| Script::always(Act::status(status).after(Duration::from_millis(500)));
     let (first, second) = (start(failing(503)), start(failing(429)));
     let proxy = stage([&first, &second], "").await;
 
@@ -154,22 +162,23 @@ async fn a_quota_is_not_spent_beside_another_unless_told_but_it_is_after_it() {
     for (limits, hedge_quota, race) in
         [(day, "", false), (day, "hedge_quota = true", true), (minute, "", false)]
     {
+        let log = Log::begin();
+        // Without the race it is the fallback, as soon as the first one has failed.
+        let first_byte = if race { "20s" } else { "500ms" };
         let (first, second) = (start(Script::always(Act::hang())), start(Script::always(Act::echo())));
         let text = format!(
             "[providers.p]\nbase_url = \"{}\"\n[providers.q]\n{limits}\nbase_url = \"{}\"\n[routes.r]\nchain = [\"p/m\", \"q/m\"]\n\
-             timeouts = {{ first_byte = \"500ms\" }}\n{HEDGED}\n{hedge_quota}",
+             timeouts = {{ first_byte = \"{first_byte}\" }}\n{HEDGED}\n{hedge_quota}",
             first.base_url(),
             second.base_url()
         );
         let proxy = proxy(&text).await;
-        let began = Instant::now();
 
         let mut answer = Call::stream("r").send(proxy.address).await;
 
-        // Without the race it is the fallback, as soon as the first one has failed.
         assert_eq!(answer.header("x-backstop-provider"), "q");
-        assert_eq!(began.elapsed() < Duration::from_millis(480), race, "{:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        let ends = ["cancelled, attempt 2 answered first", "ERROR: timeout"].map(|end| log.saying(end).len());
+        assert_eq!(ends, if race { [1, 0] } else { [0, 1] });
         assert_eq!(answer.header("x-backstop-quota-remaining"), "49");
         assert_eq!(answer.content().await, "m");
         assert_eq!((first.count(), second.count()), (1, 1));
@@ -239,7 +248,7 @@ async fn verified_the_cut_of_a_winner_is_a_failed_attempt() {
 #[tokio::test]
 async fn in_breadth_order_nobody_is_asked_twice_a_round() {
     let failing = |millis| Script::always(Act::status(503).after(Duration::from_millis(millis)));
-    let providers = [failing(250), failing(50), failing(0)].map(start);
+    let providers = [failing(600), failing(50), failing(0)].map(start);
     let proxy = stage([&providers[0], &providers[1], &providers[2]], "order = \"breadth\"").await;
 
     let refusal = Refusal::read(Call::stream("r").send(proxy.address).await).await;
