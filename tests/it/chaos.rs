@@ -1,7 +1,9 @@
 //! Hundreds of requests at once over providers that flap, with every fault mixed in.
 //!
 //! What each provider does with its next call is drawn from a seed. Whatever it is, a request ends in
-//! one outcome, an answer is whole, an error is a clean one, and the numbers add up.
+//! one outcome, an answer is whole, an error is a clean one, and the numbers add up: also where answers
+//! that break are gone on with, where they are held until they are whole beside those of somebody else,
+//! and where keys take turns.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +21,9 @@ use crate::faults::{self, TABLE};
 use crate::support::{Call, Got, Log, providers, proxy, soon};
 
 mod flapping;
+mod told;
+
+use told::Told;
 
 const REQUESTS: usize = 300;
 
@@ -32,7 +37,14 @@ const LEAVERS: usize = 10;
 const POOLED: usize = 32;
 
 /// The routes and the most attempts that each may make: four for each candidate, or fewer.
-const ROUTES: [(&str, u64); 3] = [("deep", 12), ("broad", 16), ("capped", 3)];
+const ROUTES: [(&str, u64); 6] =
+    [("deep", 12), ("broad", 16), ("capped", 3), ("resumed", 12), ("verified", 12), ("keyed", 12)];
+
+/// The keys of the pool.
+const KEYS: [&str; 2] = ["sk-one-0123456789", "sk-two-0123456789"];
+
+/// How many requests each of them may make in a day: more than there are.
+const DAY: u64 = 100_000;
 
 const CONFIG: &str = r#"
     server.head_after = "20ms"
@@ -51,6 +63,10 @@ const CONFIG: &str = r#"
     deep.chain = ["a/m", "b/m", "c/m"]
     broad = { chain = ["nobody/m", "b/m", "c/m", "a/m"], order = "breadth" }
     capped = { chain = ["c/m", "a/m", "b/m"], retry = { max_attempts = 3 } }
+    resumed.chain = ["a/same", "b/same", { use = "c/same", prefill = true }]
+    resumed.on_break = "resume"
+    verified = { chain = ["b/m", "c/m", "a/m"], delivery = "verified", hedge_after = "25ms" }
+    keyed.chain = ["pool/m", "c/m", "a/m"]
 "#;
 
 /// A request, by what the client does.
@@ -134,47 +150,72 @@ fn lines(log: &Log) -> BTreeMap<String, Value> {
     lines
 }
 
-/// How many attempts there were for each request: those that a provider saw, of which those of leavers
-/// were all left, and those that nobody could see.
-fn calls(asked: &[(&str, &Provider)], log: &Log) -> BTreeMap<String, u64> {
-    let mut calls = BTreeMap::new();
+/// How many calls there were for a request, and how many of them asked to go on with its answer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    all: u64,
+    prefilled: u64,
+}
+
+/// The calls for each request: those that a provider saw, of which those of leavers were all left, and
+/// those that nobody could see.
+fn calls(asked: &[(&str, &Provider)], log: &Log) -> BTreeMap<String, Calls> {
+    let mut calls = BTreeMap::<String, Calls>::new();
     for refused in log.saying("ERROR: connect - connection refused") {
         assert_eq!(refused["provider"], "nobody", "{refused}");
-        *calls.entry(refused["request_id"].as_str().expect("an id").to_owned()).or_default() += 1;
+        calls.entry(refused["request_id"].as_str().expect("an id").to_owned()).or_default().all += 1;
     }
     for (name, provider) in asked {
         for request in provider.requests() {
             let id = flapping::id(&request);
             let ended = request.ended.unwrap_or_else(|| panic!("an attempt of `{id}` at {name} goes on"));
             assert!(ended == Ended::ClientLeft || !id.starts_with("leaver"), "`{id}` stayed at {name}");
-            *calls.entry(id).or_default() += 1;
+            let calls = calls.entry(id).or_default();
+            calls.all += 1;
+            calls.prefilled += u64::from(request.prefill().is_some());
         }
     }
     calls
 }
 
-/// Holds what one client saw against the log and the providers; the outcome.
-fn check(asked: &Asked, seen: &Seen, line: &Value, calls: u64) -> String {
+/// Holds what one client saw against the log and the providers, which saw these calls; the outcome.
+fn check(asked: &Asked, seen: &Seen, line: &Value, told: &Told, calls: Calls) -> String {
     let attempts = line["attempts"].as_u64().unwrap_or_default();
     let outcome = line["outcome"].as_str().expect("an outcome");
-    let context = format!("{asked:?}: {seen:?}, {line}, {calls} calls");
+    let context = format!("{asked:?}: {seen:?}, {line}, {told:?}, {calls:?}");
     assert!(attempts <= asked.most, "more attempts than planned: {context}");
-    // The last attempt of who leaves may not have arrived.
-    let unseen = u64::from(matches!(seen, Seen::Left)).min(attempts);
-    assert!((attempts - unseen..=attempts).contains(&calls), "miscounted: {context}");
+    assert!(asked.route == "verified" || told.cancelled == 0, "nobody lost: {context}");
+    assert!(asked.route == "keyed" || told.moves == 0, "nobody has another key: {context}");
+    assert!(asked.route == "resumed" || told.resumed() == 0, "nobody goes on: {context}");
+    // Of what is under way when a client leaves nothing is told, and it may not have arrived; nor may what
+    // has lost to another one.
+    let left = match (seen, asked.route) {
+        (Seen::Got { .. }, _) => 0,
+        (Seen::Left, "verified") => 2,
+        (Seen::Left, _) => 1,
+    };
+    // Who refuses to go on is asked afresh within the same attempt.
+    let again = calls.prefilled;
+    let told_of = told.calls() - told.cancelled..=told.calls() + left + again;
+    assert!(told_of.contains(&calls.all), "miscounted: {context}");
+    let untold: Vec<u64> = (1..=attempts).filter(|number| !told.numbers.contains(number)).collect();
+    assert!(untold.len() as u64 <= left, "{untold:?} were not told: {context}");
+    assert!(told.numbers.last().is_none_or(|last| *last <= attempts), "miscounted: {context}");
 
-    let Seen::Got { got, attempts: told } = seen else {
+    let Seen::Got { got, attempts: said } = seen else {
         assert_eq!(outcome, "client_gone", "{context}");
         return outcome.to_owned();
     };
-    // An early head cannot tell.
-    assert!(
-        told.is_empty() || matches!(got, Got::Broken { .. }) || *told == attempts.to_string(),
-        "{context}"
-    );
+    // An early head cannot tell, nor can one of what is gone on with later.
+    let may_differ = matches!(got, Got::Broken { .. }) || told.resumed() > 0;
+    assert!(said.is_empty() || may_differ || *said == attempts.to_string(), "{context}");
+    let whole = |text: &str| match asked.route {
+        "resumed" => Some(flapping::same(&asked.id)).filter(|whole| whole.starts_with(text)),
+        _ => flapping::whole(text),
+    };
     match got {
         Got::Whole(text) => {
-            assert_eq!(flapping::whole(text).as_deref(), Some(text.as_str()), "{context}");
+            assert_eq!(whole(text).as_deref(), Some(text.as_str()), "{context}");
             assert_eq!(outcome, "ok", "{context}");
         }
         Got::Refused { status, code, attempts: tried } => {
@@ -182,10 +223,10 @@ fn check(asked: &Asked, seen: &Seen, line: &Value, calls: u64) -> String {
             let theirs = code == "bad_request" && (400..500).contains(status);
             let early = asked.stream && *status == 200;
             assert!(status == expected || theirs || early, "{context}");
-            assert_eq!((outcome, attempts), (code.as_str(), *tried as u64), "{context}");
+            assert_eq!((outcome, told.failed), (code.as_str(), *tried as u64), "{context}");
         }
         Got::Broken { text, code, .. } => {
-            assert!(asked.stream && flapping::whole(text).is_some(), "{context}");
+            assert!(asked.stream && asked.route != "verified" && whole(text).is_some(), "{context}");
             assert!(["stream_broken", "stream_idle"].contains(&code.as_str()), "{context}");
             assert_eq!(outcome, code, "{context}");
         }
@@ -193,7 +234,31 @@ fn check(asked: &Asked, seen: &Seen, line: &Value, calls: u64) -> String {
     outcome.to_owned()
 }
 
-async fn run(seed: u64) {
+/// Holds what the log says is left of the keys' quotas against the calls with them.
+fn check_quotas(log: &Log, provider: &Provider) {
+    let used = KEYS.map(|key| provider.requests().iter().filter(|request| request.key() == key).count());
+    assert!(used.iter().all(|used| *used > 0), "both take turns: {used:?}");
+    let mut lines = log.saying("SUCCESS");
+    lines.retain(|line| line["provider"] == "pool");
+    assert!(!lines.is_empty(), "somebody is answered with a key");
+    for line in lines {
+        let left = line["quota_day"].as_u64().expect("a quota");
+        assert!(left < DAY && left >= DAY - used.iter().sum::<usize>() as u64, "{used:?} calls: {line}");
+    }
+    let everything = format!("{:?}", log.saying(""));
+    assert!(KEYS.iter().all(|key| !everything.contains(key)), "a key is told");
+}
+
+/// What happened in a run that need not happen in each.
+#[derive(Debug, Default)]
+struct Tally {
+    cancelled: u64,
+    moves: u64,
+    /// Whole answers that broke and were gone on with, by whether anybody was asked for the rest alone.
+    resumed: [u64; 2],
+}
+
+async fn run(seed: u64, tally: &mut Tally) {
     println!("seed {seed}");
     let began = Instant::now();
     let log = Log::begin();
@@ -204,7 +269,12 @@ async fn run(seed: u64) {
     let named = [("a", &a), ("b", &b), ("c", &c)];
     let refusing = Refusing::start().unwrap();
     let nobody = format!("providers.nobody.base_url = \"{}\"", refusing.base_url());
-    let proxy = proxy(&format!("{nobody}\n{CONFIG}\n{}", providers(&named))).await;
+    let pool = format!(
+        "[providers.pool]\nbase_url = \"{}\"\napi_keys = {KEYS:?}\n\
+         limits = {{ requests_per_minute = 60000, requests_per_day = {DAY} }}",
+        b.base_url()
+    );
+    let proxy = proxy(&format!("{nobody}\n{CONFIG}\n{}\n{pool}", providers(&named))).await;
 
     let seen = send(proxy.address, &mut SmallRng::seed_from_u64(seed)).await;
     log.ended(REQUESTS).await;
@@ -219,11 +289,17 @@ async fn run(seed: u64) {
 
     assert_eq!((summary.under_way, summary.cut), (0, 0));
     assert!(log.saying("panic").is_empty(), "{:?}", log.saying("panic"));
-    let (lines, calls) = (lines(&log), calls(&named, &log));
+    check_quotas(&log, &b);
+    let (lines, calls, told) = (lines(&log), calls(&named, &log), told::read(&log));
     let mut outcomes = BTreeMap::<String, usize>::new();
     for (asked, seen) in &seen {
         let calls = calls.get(&asked.id).copied().unwrap_or_default();
-        *outcomes.entry(check(asked, seen, &lines[&asked.id], calls)).or_default() += 1;
+        let told = told.get(&asked.id).cloned().unwrap_or_default();
+        let outcome = check(asked, seen, &lines[&asked.id], &told, calls);
+        tally.cancelled += told.cancelled;
+        tally.moves += told.moves;
+        tally.resumed[usize::from(calls.prefilled > 0)] += u64::from(outcome == "ok" && told.resumed() > 0);
+        *outcomes.entry(outcome).or_default() += 1;
     }
     println!("{outcomes:?} within {:?}", began.elapsed());
     assert_eq!(outcomes["client_gone"], REQUESTS / LEAVERS);
@@ -233,7 +309,11 @@ async fn run(seed: u64) {
 
 #[tokio::test]
 async fn every_request_ends_well_or_cleanly() {
+    let mut tally = Tally::default();
     for seed in [1, 42, 133, 2026] {
-        run(seed).await;
+        run(seed, &mut tally).await;
     }
+    println!("{tally:?}");
+    let Tally { cancelled, moves, resumed } = tally;
+    assert!(cancelled > 0 && moves > 0 && !resumed.contains(&0), "{cancelled}, {moves}, {resumed:?}");
 }

@@ -14,6 +14,9 @@ use crate::faults::Row;
 /// For how many calls a provider is mostly well, or mostly ill.
 const PHASE: usize = 20;
 
+/// The model that says the same for a request wherever it is asked.
+pub const SAME: &str = "same";
+
 /// Every fault that an act can do, class by class.
 pub type Faults = Arc<Vec<(&'static str, Vec<Row>)>>;
 
@@ -48,6 +51,12 @@ fn text(name: &str, call: usize, words: usize) -> String {
     format!("{name}{call}/{}{}", words.len(), words.collect::<String>())
 }
 
+/// What everybody's model [`SAME`] answers the request `id` with.
+pub fn same(id: &str) -> String {
+    let words = 4 + id.bytes().map(usize::from).sum::<usize>() % 9;
+    (0..words).map(|word| format!("{id}.{word}")).collect::<Vec<_>>().join(" ")
+}
+
 /// The whole answer whose beginning `begun` is, if it is one.
 pub fn whole(begun: &str) -> Option<String> {
     let (name, rest) = begun.split_at_checked(1)?;
@@ -61,18 +70,24 @@ impl State {
         let call = self.calls;
         self.calls += 1;
         let fresh = self.connections.insert(request.connection);
-        let delay = Duration::from_millis(self.generator.random_range(0..5));
+        // Late enough for somebody else to start beside it, now and then.
+        let most = if self.generator.random_bool(0.15) { 90 } else { 5 };
+        let delay = Duration::from_millis(self.generator.random_range(0..most));
         if id(request).starts_with("leaver") {
             return self.endless(call);
         }
         if call.is_multiple_of(PHASE) {
             self.well = if self.generator.random_bool(0.5) { 0.8 } else { 0.1 };
         }
-        let words = self.generator.random_range(1..12);
-        let answer = Act::answer(text(self.name, call, words));
+        let text = match request.model().as_str() {
+            SAME => same(&id(request)),
+            _ => text(self.name, call, self.generator.random_range(1..12)),
+        };
+        let words = text.split(' ').count();
+        let answer = Act::completes(text);
         let act = if self.generator.random_bool(self.well) {
             self.good(answer)
-        } else if self.generator.random_bool(0.3) {
+        } else if self.generator.random_bool(if request.model() == SAME { 0.7 } else { 0.3 }) {
             self.breaks(&answer, words)
         } else {
             self.fault(request, fresh)
