@@ -97,7 +97,7 @@ impl Asked {
             route,
             most,
             stream: generator.random_bool(0.6),
-            leaves: leaves.then(|| Duration::from_millis(generator.random_range(20..100))),
+            leaves: leaves.then(|| Duration::from_millis(generator.random_range(50..140))),
         }
     }
 
@@ -106,7 +106,7 @@ impl Asked {
         let messages = format!(r#"[{{"role":"user","content":"{id}"}}]"#);
         let body = format!(r#"{{"model":"{route}","stream":{stream},"messages":{messages}}}"#);
         let call = Call::post("/v1/chat/completions", body).header("x-request-id", id);
-        // Who leaves has asked first: of what was never sent nothing is told.
+        // Who leaves has asked first, and been read: nothing is told of what never came.
         let connection = call.start(address).await;
         let answer = async { connection.head().await.expect("an answer") };
         let Some(patience) = self.leaves else {
