@@ -88,7 +88,10 @@ pub struct Continuation {
     usage: Vec<u8>,
     /// The last event whose text is held back, and how much was held back before it.
     held: Option<(Bytes, usize)>,
+    /// Whether it has said any text, new or not.
+    spoke: bool,
     passed: bool,
+    caught_up: bool,
 }
 
 impl Continuation {
@@ -102,7 +105,9 @@ impl Continuation {
             own: None,
             usage: Vec::new(),
             held: None,
+            spoke: false,
             passed: false,
+            caught_up: false,
         }
     }
 
@@ -129,10 +134,15 @@ impl Continuation {
         Usage::parse(&self.usage)
     }
 
-    /// Whether something of this candidate has gone out: it has gone past what was delivered, and the
-    /// answer can no longer be continued without it.
+    /// Whether it has gone past what was delivered: new text of it has gone out, or its finish reason. A
+    /// role alone is not enough, for a long silence may follow.
     pub fn caught_up(&self) -> bool {
-        self.passed
+        self.caught_up
+    }
+
+    /// Whether it has said any text, be it new or what was delivered; its thinking is none.
+    pub fn spoke(&self) -> bool {
+        self.spoke
     }
 
     /// Takes the data of the stream's next event, which is no `[DONE]`, and gives the data that is to go
@@ -150,6 +160,7 @@ impl Continuation {
         let mut starts = Vec::new();
         let mut released = None;
         for range in layout.texts() {
+            self.spoke |= range.len() > 2;
             match self.text.take(&data[range.start + 1..range.end - 1])? {
                 Taken::From(start) => starts.push(start),
                 Taken::Released => {
@@ -208,6 +219,7 @@ impl Continuation {
         let usages = own.map(|own| Usages::of(&self.before, &own));
         self.role |= rewrite.has_role();
         self.passed = true;
+        self.caught_up |= rewrite.has_text() || layout.finish();
         Some(rewrite.apply(usages))
     }
 

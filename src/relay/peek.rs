@@ -298,13 +298,17 @@ where
         Ok(())
     }
 
-    /// A stream that ended before any payload is an answer only if its tokens were counted.
+    /// A stream that ended before any payload is an answer only if its tokens were counted; one that was to
+    /// go on is none, for tokens are counted of what it says again too.
     fn opening(self, limits: Limits) -> Result<Opening<B>, Fault> {
         let Self { body, mut sieve, mut pieces, end, .. } = self;
         if sieve.opened() {
             return Ok(Opening { pieces, sieve, end, body, idle: limits.idle });
         }
-        if sieve.counted_tokens() {
+        if sieve.continues() && sieve.repeats() && !sieve.finished() {
+            return Err(broken("the stream ended without a finish reason"));
+        }
+        if sieve.counted_tokens() && !sieve.continues() {
             sieve.close(&mut pieces);
             return Ok(Opening { pieces, sieve, end: Some(End::Done), body: None, idle: limits.idle });
         }

@@ -133,9 +133,13 @@ impl Sieve {
 
     /// Whether the answer has opened: a payload, or a finish reason other than a lone `stop`.
     pub(super) fn opened(&self) -> bool {
-        // A candidate that was to go on and only says `stop` may have taken the beginning for the whole.
-        let answers = self.payload || matches!(self.finish, Some(Finish::Other));
-        answers && self.continuation.as_ref().is_none_or(|continuation| continuation.caught_up())
+        let other = matches!(self.finish, Some(Finish::Other));
+        match &self.continuation {
+            None => self.payload || other,
+            // One that was to go on and only says `stop` may have taken the beginning for the whole, whatever
+            // it thought before.
+            Some(continuation) => (continuation.spoke() || other) && continuation.caught_up(),
+        }
     }
 
     /// Whether a candidate that is to go on is still saying what the client has.

@@ -62,13 +62,17 @@ impl Usages {
 impl Rewrite<'_> {
     /// Whether the client would miss the event.
     pub fn anything_left(&self) -> bool {
-        let new = |(range, start): (Range<usize>, &usize)| range.len() > start + 2;
-        !self.before.is_empty()
+        self.has_text()
             || self.layout.usage.is_some()
             || self.layout.finish()
             || self.has_role()
             || self.layout.delta().is_some_and(|delta| delta.has(MemberKind::Other))
-            || self.layout.texts().zip(self.starts).any(new)
+    }
+
+    /// Whether it brings text that the client does not have.
+    pub fn has_text(&self) -> bool {
+        let new = |(range, start): (Range<usize>, &usize)| range.len() > start + 2;
+        !self.before.is_empty() || self.layout.texts().zip(self.starts).any(new)
     }
 
     /// Whether it brings the client's first role.

@@ -115,6 +115,16 @@ fn an_answer_may_end_exactly_where_the_other_broke_off() {
 }
 
 #[test]
+fn a_role_alone_has_not_caught_up() {
+    let mut continuation = Continuation::new(&Transcript::new(), Mode::Repeats);
+    let role = r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#;
+    assert!(continuation.push(role.as_bytes()).unwrap().is_some());
+    assert!(!continuation.caught_up() && !continuation.spoke());
+    continuation.push(content("a").as_bytes()).unwrap();
+    assert!(continuation.caught_up() && continuation.spoke());
+}
+
+#[test]
 fn it_has_caught_up_once_something_goes_out() {
     let mut continuation = Continuation::new(&delivered("abc"), Mode::Repeats);
     for (piece, caught_up) in [("ab", false), ("c", false), ("", false), ("d", true)] {

@@ -63,6 +63,37 @@ async fn at_every_byte_the_client_gets_the_whole_answer() {
     assert!(errors > 0 && errors <= last * 6, "{errors}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn at_every_byte_of_the_rest_too() {
+    let whole = WORDS.concat();
+    let counted = "\"usage\":{\"completion_tokens\":1},\"id\":\"second\"";
+    for prefill in [false, true] {
+        let rest = if prefill { &WORDS[3..] } else { &WORDS[..] };
+        let stream = says("second", rest).replace("\"id\":\"second\"", counted);
+        for (length, end) in (0..stream.len()).flat_map(|length| ENDS.map(|end| (length, end))) {
+            let begun = Bytes::copy_from_slice(&stream.as_bytes()[..length]);
+            let second = Act::Answer([Part::Bytes(begun)].into_iter().chain(end.clone()).collect());
+            let (third, route) = if prefill {
+                (Act::By(completes), prefilling(&["a", "b", "c"], 1))
+            } else {
+                (afresh(), resuming(&["a", "b", "c"], 1))
+            };
+            let relay = relay(Script::new([cut("first", &WORDS[..3]), second, third]));
+
+            let seen = play(&relay, route).await;
+
+            if seen.is_whole() {
+                assert_eq!(seen.whole(), whole, "{length} {end:?} {prefill}");
+                assert_eq!(seen.ids, ["first"], "{length} {end:?} {prefill}");
+            } else {
+                assert!(prefill, "{length} {end:?}");
+                let code = if matches!(end, Some(Part::Hang)) { "stream_idle" } else { "stream_broken" };
+                assert_eq!(seen.broken(code), whole, "{length} {end:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..Default::default() })]
 

@@ -180,7 +180,33 @@ async fn an_empty_continuation_is_not_taken_for_the_end() {
     let counted = "data: {\"choices\":[],\"usage\":{\"completion_tokens\":1}}\n\n";
     let ended = [&role("second"), &*event("second", &json!({}), Some("stop")), counted, DONE].concat();
     let relay = super::relay(Script::new([cut("first", &WORDS), answer(ended)]));
-    assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.whole(), WORDS.concat());
+    let seen = play(&relay, prefilling(&["a", "b"], 1)).await;
+    assert_eq!(seen.broken("stream_broken"), WORDS.concat(), "whether that was all nobody can tell");
+    let thinks = event("second", &json!({ "reasoning_content": "Hm" }), None);
+    let relay = super::relay(Script::new([cut("first", &WORDS), answer(thinks + &stop("second"))]));
+    assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.broken("stream_broken"), WORDS.concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_ends_within_the_beginning_is_no_end() {
+    for prefill in [false, true] {
+        for end in ["", DONE] {
+            let short =
+                word("second", WORDS[0]).replace("\"id\"", "\"usage\":{\"completion_tokens\":1},\"id\"");
+            let third = if prefill { Act::By(completes) } else { afresh() };
+            let relay = relay(Script::new([cut("first", &WORDS[..3]), answer(short + end), third.clone()]));
+            let route = if prefill { prefilling } else { resuming };
+
+            let seen = play(&relay, route(&["a", "b", "c"], 1)).await;
+
+            if prefill && end == DONE {
+                // It said so much more and then that it was done.
+                assert_eq!(seen.text, WORDS[..3].concat() + WORDS[0]);
+            } else {
+                assert_eq!(seen.whole(), WORDS.concat());
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

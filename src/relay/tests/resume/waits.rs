@@ -190,3 +190,24 @@ async fn a_client_that_leaves_takes_the_search_along() {
         assert_eq!(sent(&relay).len(), 2);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn thinking_that_is_kept_back_is_no_answer_yet() {
+    let thinks = |id| text_part(event(id, &json!({ "reasoning_content": "Hm" }), None));
+    let first = Act::Answer(vec![thinks("first"), Part::Fail]);
+    let mut second = vec![text_part(role("second"))];
+    for _ in 0..3 {
+        second.extend([thinks("second"), Part::Wait(secs(50))]);
+    }
+    second.push(text_part(word("second", "Hi") + &stop("second")));
+    let relay = relay(Script::new([first, Act::Answer(second)]));
+
+    let response = respond(&relay, resuming(&["a", "b"], 1), ASK).await.unwrap();
+    let frames = frames(response).await;
+
+    let comments = frames.iter().filter(|(text, _)| text.starts_with(':')).count();
+    assert!(comments >= 25, "the stream stays alive: {frames:?}");
+    let all: String = frames.iter().map(|(text, _)| text.as_str()).collect();
+    let seen = Seen::read(&all);
+    assert_eq!((&*seen.whole(), &*seen.reasoning), ("Hi", "Hm"));
+}
