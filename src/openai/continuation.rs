@@ -24,7 +24,8 @@ pub enum Mode {
     /// To go on: it was given the beginning, and its text follows.
     ///
     /// Should it say the whole beginning again, but for white space at the end, that is skipped; of less
-    /// than 64 bytes nobody can tell what it means, so it is no rest.
+    /// than 64 bytes nobody can tell what it means, so it is no rest. Neither is a text that says 64 bytes
+    /// or more of the beginning again and then ends or turns into something else.
     Continues,
     /// Afresh, or in a way that has it say the beginning again: its text must begin with exactly what
     /// was delivered.

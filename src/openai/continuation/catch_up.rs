@@ -82,11 +82,11 @@ impl CatchUp {
             Mode::Repeats => Err(Differs::Short),
             Mode::Continues => {
                 self.behind = false;
-                let all = self.has_said_all();
-                if all {
+                if self.has_said_all() {
                     self.tell()?;
+                    return Ok(false);
                 }
-                Ok(self.at > 0 && !all)
+                if self.at >= TELLING { Err(Differs::Short) } else { Ok(self.at > 0) }
             }
         }
     }
@@ -97,11 +97,11 @@ impl CatchUp {
             Mode::Repeats => Err(Differs::Text),
             Mode::Continues => {
                 self.behind = false;
-                if !self.has_said_all() {
-                    return Ok(Taken::Released);
+                if self.has_said_all() {
+                    self.tell()?;
+                    return Ok(Taken::From(start));
                 }
-                self.tell()?;
-                Ok(Taken::From(start))
+                if self.at >= TELLING { Err(Differs::Text) } else { Ok(Taken::Released) }
             }
         }
     }
@@ -109,7 +109,7 @@ impl CatchUp {
     /// All of it was said again: fails where that may be chance.
     fn tell(&self) -> Result<(), Differs> {
         match self.mode {
-            Mode::Continues if self.delivered.len() < TELLING => Err(Differs::Unsure),
+            Mode::Continues if self.at < TELLING && !self.delivered.trim().is_empty() => Err(Differs::Unsure),
             Mode::Continues | Mode::Repeats => Ok(()),
         }
     }

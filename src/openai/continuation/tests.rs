@@ -51,6 +51,21 @@ fn what_follows_is_passed_on() {
 }
 
 #[test]
+fn one_that_begins_again_and_says_something_else_is_no_rest() {
+    for (said, expected) in [
+        (&[&LONG[..64], "cat"][..], Err(Differs::Text)),
+        (&[&LONG[..63], "cat"], Ok(LONG[..63].to_owned() + "cat")),
+        (&[&LONG[..64]], Err(Differs::Short)),
+        (&["The", &LONG[3..66]], Err(Differs::Short)),
+        (&[&LONG[..63]], Ok(LONG[..63].to_owned())),
+    ] {
+        assert_eq!(rest(LONG, Mode::Continues, said), expected, "{said:?}");
+    }
+    let short = "Yes".to_owned() + &"\n".repeat(70);
+    assert_eq!(rest(&short, Mode::Continues, &["Yes", "!"]), Err(Differs::Unsure));
+}
+
+#[test]
 fn a_beginning_that_is_said_again_is_skipped() {
     let (one, two) = LONG.split_at(10);
     for mode in [Mode::Continues, Mode::Repeats] {
@@ -174,6 +189,15 @@ fn stream(text: &str, cuts: &[prop::sample::Index], noise: &mut Noise, finish: b
     chunks.into_iter().map(write).collect()
 }
 
+/// How many bytes two texts have in common at their beginning.
+fn alike(one: &str, other: &str) -> usize {
+    one.chars()
+        .zip(other.chars())
+        .take_while(|(one, other)| one == other)
+        .map(|(one, _)| one.len_utf8())
+        .sum()
+}
+
 /// Feeds a second stream to the rest of an answer; everything that passes goes into the transcript.
 fn resume(transcript: &mut Transcript, mode: Mode, second: &[String]) -> Result<(), Differs> {
     let mut continuation = Continuation::new(transcript, mode);
@@ -211,7 +235,8 @@ proptest! {
         }
         for (from, to, mode, finish) in [(first, second, modes[0], false), (second, text.len(), modes[1], finish)] {
             // A text that follows on itself is taken for one that begins again.
-            if mode == Mode::Continues && from > 0 && text[from..].starts_with(text[..from].trim_end()) {
+            let again = from > 0 && text[from..].starts_with(text[..from].trim_end());
+            if mode == Mode::Continues && (again || alike(&text[from..to], &text[..from]) >= 64) {
                 return Ok(());
             }
             let said = if mode == Mode::Continues { &text[from..to] } else { &text[..to] };
@@ -237,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn one_that_begins_alike_loses_nothing(
+    fn one_that_begins_alike_loses_nothing_or_is_no_rest(
         text in "\\PC{64,90}",
         same in any::<prop::sample::Index>(),
         more in text(),
@@ -250,8 +275,15 @@ proptest! {
         prop_assume!(!said.starts_with(text.trim_end()));
         let mut transcript = delivered(&text);
         let events = stream(&said, &cuts, &mut noise, finish);
-        prop_assert_eq!(resume(&mut transcript, Mode::Continues, &events), Ok(()));
-        prop_assert_eq!(transcript.text(), text + &said);
+        let resumed = resume(&mut transcript, Mode::Continues, &events);
+        if alike(&said, &text) < 64 {
+            prop_assert_eq!(resumed, Ok(()));
+            prop_assert_eq!(transcript.text(), text + &said);
+        } else {
+            let expected = if text.starts_with(&said) { Differs::Short } else { Differs::Text };
+            prop_assert_eq!(resumed, Err(expected));
+            prop_assert_eq!(transcript.text(), text);
+        }
     }
 
     #[test]
