@@ -95,7 +95,9 @@ impl Seen {
     fn again(&mut self, names: &[&'static [u8]], name: &[u8]) -> bool {
         let Some(name) = names.iter().find(|other| **other == name) else { return false };
         let again = self.0.contains(name);
-        self.0.push(name);
+        if !again {
+            self.0.push(name);
+        }
         again
     }
 }
@@ -214,5 +216,22 @@ impl Choice {
             (b"message" | b"text", _) => chunk::is_filled(cursor)?.then_some(Why::Unclear),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_once_however_often_it_is_there() {
+        let mut seen = Seen::default();
+        for round in 0..1000 {
+            assert_eq!(seen.again(&[b"id", b"usage"], b"id"), round > 0);
+            assert!(!seen.again(&[b"id", b"usage"], b"x"));
+        }
+        assert_eq!(seen.0, [b"id"]);
+        let data = format!("{{{}\"choices\":[]}}", "\"id\":0,".repeat(200_000));
+        assert_eq!(Layout::read(data.as_bytes()).err(), Some(Why::Unclear));
     }
 }
