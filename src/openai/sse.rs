@@ -139,6 +139,9 @@ impl Line {
 }
 
 /// The events of `block`, in order; their `raw` bytes, one after the other, are the block.
+///
+/// A byte order mark, which readers skip at the very beginning of a stream, is for the caller to take away;
+/// anywhere else it makes its line one that says nothing.
 pub fn events(block: &[u8]) -> Events<'_> {
     Events { block, at: 0 }
 }
@@ -224,18 +227,12 @@ impl<'a> Event<'a> {
 
     /// The fields with their values; a comment is a field without a name.
     fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        self.lines().map(|line| {
+        Lines { rest: self.raw }.map(|line| {
             let Some(colon) = memchr(b':', line) else {
                 return (line, &b""[..]);
             };
             let value = &line[colon + 1..];
             (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
         })
-    }
-
-    /// A byte order mark stands before the first event of some streams; it is skipped before any
-    /// event, so that an event reads the same wherever its block begins.
-    fn lines(&self) -> Lines<'a> {
-        Lines { rest: self.raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(self.raw) }
     }
 }

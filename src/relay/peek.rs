@@ -62,7 +62,7 @@ where
         }
         Beginning::Json(body, sieve, prelude) => (body, sieve, prelude),
     };
-    let answer = read_whole(body, BytesMut::from(&prelude[..]), most, limits).await?;
+    let answer = read_whole(body, BytesMut::from(&without_bom(prelude)[..]), most, limits).await?;
     check(&answer, headers)?;
     let events = completion::as_events(&answer, request.envelope.include_usage())
         .map_err(|flaw| broken(flaw.to_string()))?;
@@ -92,7 +92,7 @@ where
     match form {
         Form::Events => {
             let mut reading = Reading::new(Some(body), sieve);
-            reading.take(prelude);
+            reading.take(without_bom(prelude));
             while !reading.is_over() && !reading.sieve.repeats() {
                 reading.step(headers).await?;
             }
@@ -212,10 +212,17 @@ where
     }
 }
 
+/// What some bodies begin with. Behind what went out before, it would make the client lose an event.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+fn without_bom(mut prelude: Bytes) -> Bytes {
+    let length = if prelude.starts_with(BOM) { BOM.len() } else { 0 };
+    prelude.split_off(length)
+}
+
 /// The form of a body that begins with `bytes`, or nothing while more of it is needed.
 fn form_of(bytes: &[u8]) -> Option<Form> {
     const FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
-    const BOM: &[u8] = b"\xef\xbb\xbf";
     if bytes.len() < BOM.len() && BOM.starts_with(bytes) {
         return None;
     }

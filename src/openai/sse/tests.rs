@@ -55,7 +55,7 @@ fn reads_fields() {
         ("\n", None, None),
         (" data: a\n\n", None, None),
         ("database: a\n\n", None, None),
-        ("\u{feff}data: a\n\n", Some("a"), None),
+        ("\u{feff}data: a\n\n", None, None),
         ("data: no end", Some("no end"), None),
     ];
     for (text, data, name) in table {

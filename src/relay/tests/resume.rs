@@ -207,3 +207,21 @@ async fn an_early_head_changes_nothing() {
     assert_eq!(seen.whole(), WORDS.concat());
     assert_eq!(open(&relay), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_costs_no_event() {
+    let lines = word("second", WORDS[3]).replacen("{", "{\ndata: ", 1);
+    for begins in [word("second", WORDS[3]), lines] {
+        let rest = [&begins, &*word("second", &WORDS[4..].concat()), &stop("second")].concat();
+        let marked = |stream: &str| answer(format!("\u{feff}{stream}"));
+        let relay = relay(Script::new([cut("first", &WORDS[..3]), marked(&rest)]));
+        assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.whole(), WORDS.concat());
+    }
+    let marked = answer(format!("\u{feff}{}", says("first", &WORDS)));
+    let relay = relay(Script::new([Act::Late(secs(20), Box::new(marked))]));
+    let mut route = resuming(&["a"], 1);
+    route.progress = ProgressMode::Comments;
+    let seen = play(&relay, route).await;
+    assert!(!seen.comments.is_empty());
+    assert_eq!(seen.whole(), WORDS.concat());
+}
