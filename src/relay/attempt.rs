@@ -14,7 +14,7 @@ use super::health::Pass;
 use super::limits::Limits;
 use super::record::Record;
 use super::sieve::Sieve;
-use super::{peek, resume};
+use super::{flow, peek, resume};
 use crate::openai::continuation::Mode;
 use crate::retry::{Fault, classify};
 use crate::route::Candidate;
@@ -74,19 +74,26 @@ pub(super) async fn run<U: Upstream>(
     if let Some((body, mode)) = relay.prefills.body(&request.envelope, candidate, record.text()) {
         let sieve = Sieve::continuing(record, mode, candidate);
         match ask(context, candidate, limits, pass, body, sieve).await {
-            // It is another request, for which there may be no place.
-            Err(fault) if resume::is_refusal(&fault) && pass.again() => refusal = Some(fault),
+            Err(fault) if resume::is_refusal(&fault) => {
+                // It is another request, for which there may be no place.
+                if !pass.again() {
+                    relay.prefills.refused(candidate, &relay.secrets.mask(&fault.reason));
+                    return Err(resume::no_place(fault.phase));
+                }
+                refusal = Some(fault);
+            }
+            // It may have begun again, which is what it is now asked for.
+            Err(fault) if flow::is_other_text(&fault) && pass.again() => {}
             result => return result,
         }
     }
     let sieve = Sieve::continuing(record, Mode::Repeats, candidate);
     let result = ask(context, candidate, limits, pass, afresh(), sieve).await;
-    match refusal {
-        // Refused both ways: it was not for the beginning of the answer.
-        Some(refusal) if !result.as_ref().is_err_and(resume::is_refusal) => {
-            relay.prefills.refused(candidate, &refusal);
-        }
-        _ => {}
+    // Only an answer shows that it was refused for the beginning in it, and not for something else.
+    if let Some(refusal) = refusal
+        && result.as_ref().map_or_else(flow::is_difference, |_| true)
+    {
+        relay.prefills.refused(candidate, &relay.secrets.mask(&refusal.reason));
     }
     result
 }

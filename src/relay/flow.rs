@@ -186,12 +186,21 @@ const DIFFERS: &str = "it does not go on from where the answer before broke off"
 
 /// The fault of a candidate that was asked to go on and says something else.
 pub(super) fn differs(why: Differs, phase: Phase) -> Fault {
-    Fault::new(Class::Unsupported, phase, format!("{DIFFERS}: {why}"))
+    Fault::new(Class::Unsupported, phase, difference(why))
+}
+
+fn difference(why: Differs) -> String {
+    format!("{DIFFERS}: {why}")
 }
 
 /// Whether a fault is that of such a candidate.
 pub(super) fn is_difference(fault: &Fault) -> bool {
     fault.reason.starts_with(DIFFERS)
+}
+
+/// Whether a fault is that of such a candidate whose answer is text.
+pub(super) fn is_other_text(fault: &Fault) -> bool {
+    [Differs::Text, Differs::Short, Differs::Unsure].iter().any(|why| fault.reason == difference(*why))
 }
 
 /// Reads a stream to its end before anything of it goes out: what comes back is complete, and a

@@ -17,7 +17,7 @@ use super::record::Record;
 use super::{Attempt, Outcome, flow};
 use crate::openai::continuation::Mode;
 use crate::openai::envelope::Envelope;
-use crate::retry::{Class, Fault};
+use crate::retry::{Class, Fault, Phase};
 use crate::route::{Candidate, Prefill, ProviderId};
 use crate::upstream::Upstream;
 
@@ -133,18 +133,23 @@ impl Prefills {
         Some((body, mode))
     }
 
-    /// Asks `candidate` afresh from now on.
-    pub(super) fn refused(&self, candidate: &Candidate, fault: &Fault) {
+    /// Asks `candidate` afresh from now on; `reason` is what it said, without secrets.
+    pub(super) fn refused(&self, candidate: &Candidate, reason: &str) {
         let subject = (candidate.provider, Arc::clone(&candidate.model));
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.insert(subject) {
             tracing::info!(
                 provider = %candidate.provider_name, model = %candidate.model,
-                "refuses to continue the beginning of an answer ({}); it is asked afresh from now on",
-                fault.class,
+                "refuses to continue the beginning of an answer; it is asked afresh from now on: {reason}",
             );
         }
     }
+}
+
+/// The fault of a candidate that refuses to go on and cannot be asked afresh at once.
+pub(super) fn no_place(phase: Phase) -> Fault {
+    let reason = "it refuses to go on from the beginning of an answer, and its quota has no place to ask it afresh at once";
+    Fault::new(Class::Overloaded, phase, reason)
 }
 
 /// Whether a fault may be about the beginning of an answer in the request.

@@ -118,17 +118,75 @@ async fn the_way_of_a_provider_adds_its_own_members() {
     );
 }
 
+/// A long beginning, said in the same words up to its end.
+const LONG: &str = "So it was said, and so it was written, and so it shall be read aloud to everybody: ";
+
 #[tokio::test(start_paused = true)]
 async fn one_that_does_not_see_the_beginning_is_not_glued_to_it() {
+    let other = |text: &str| answer(says("second", &[text]));
     for count in 1..=WORDS.len() {
-        let relay = relay(Script::new([cut("first", &WORDS[..count]), afresh()]));
+        let relay = relay(Script::new([cut("first", &WORDS[..count]), afresh(), other("Good evening")]));
 
         let seen = play(&relay, prefilling(&["a", "b"], 1)).await;
 
         assert_eq!(seen.broken("stream_broken"), WORDS[..count].concat());
-        assert!(seen.message().contains("its answer may have begun again"), "{}", seen.message());
+        assert!(seen.message().contains("its answer begins in another way"), "{}", seen.message());
     }
-    let long = ["So it was said, and so it was written, and so it shall be read aloud: ", "the end"];
-    let relay = relay(Script::new([cut("first", &long[..1]), answer(says("second", &long))]));
-    assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.whole(), long.concat());
+    let relay = relay(Script::new([cut("first", &[LONG]), answer(says("second", &[LONG, "the end"]))]));
+    assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.whole(), LONG.to_owned() + "the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_may_have_begun_again_is_asked_afresh_at_once_and_forgiven() {
+    let rest = "and the rest";
+    let turns_away = LONG[..64].to_owned() + "nobody knows what";
+    for (first, said, whole) in [
+        (WORDS[0], WORDS.concat(), WORDS.concat()),
+        (LONG, turns_away, LONG.to_owned() + rest),
+        (LONG, LONG[..64].to_owned(), LONG.to_owned() + rest),
+    ] {
+        let [said, all] = [&said, &whole].map(|text| answer(says("second", &[text])));
+        let goes_on = answer(says("second", &[&whole[first.len()..]]));
+        let relay = relay(Script::new([cut("first", &[first]), said, all, cut("first", &[first]), goes_on]));
+        for _ in 0..2 {
+            assert_eq!(play(&relay, prefilling(&["a", "b"], 1)).await.whole(), whole);
+        }
+
+        let begun: Vec<bool> = bodies(&relay).iter().map(|body| begun(body).is_some()).collect();
+        assert_eq!(begun, [false, true, false, false, true], "that is no refusal");
+        assert!(sent(&relay).iter().all(|(_, at)| *at == 0), "nothing is waited for");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_request_that_fails_for_itself_shows_no_refusal() {
+    for fails in [Act::Status(503, ""), Act::Status(429, ""), Act::Refuse, Act::Hang] {
+        let acts = [cut("first", &WORDS[..3]), REFUSES, fails, cut("first", &WORDS[..3]), Act::By(completes)];
+        let relay = relay(Script::new(acts));
+        play(&relay, prefilling(&["a", "b"], 1)).await.error();
+
+        let mut route = prefilling(&["a", "b"], 1);
+        route.cooldown.enabled = false;
+        assert_eq!(play(&relay, route).await.whole(), WORDS.concat());
+        assert!(begun(&bodies(&relay)[4]).is_some(), "it is asked to go on all the same");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_without_a_place_for_another_request_waits_for_one() {
+    let quota = crate::retry::quota::Quota {
+        requests_per_minute: std::num::NonZeroU32::new(2),
+        ..Default::default()
+    };
+    let script = Script::new([cut("first", &WORDS[..3]), REFUSES, afresh()]);
+    let relay = relay_to(&[Provider { quota, ..provider() }], script);
+    let mut route = resuming(&["a"], 3);
+    let mut chain = route.chain.candidates().to_vec();
+    chain[0].prefill = Some(Prefill::Message);
+    route.chain = Chain::try_new(chain).unwrap();
+
+    assert_eq!(play(&relay, route).await.whole(), WORDS.concat());
+
+    let begun: Vec<bool> = bodies(&relay).iter().map(|body| begun(body).is_some()).collect();
+    assert_eq!(begun, [false, true, false]);
 }
