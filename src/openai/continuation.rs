@@ -91,8 +91,17 @@ pub struct Continuation {
     held: Option<(Bytes, usize)>,
     /// Whether it has said any text, new or not.
     spoke: bool,
-    passed: bool,
-    caught_up: bool,
+    out: Out,
+}
+
+/// What of a candidate has gone out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Out {
+    Nothing,
+    /// A role, a usage, something that we do not know.
+    Trifles,
+    /// New text, or the finish reason.
+    Rest,
 }
 
 impl Continuation {
@@ -107,8 +116,7 @@ impl Continuation {
             usage: Vec::new(),
             held: None,
             spoke: false,
-            passed: false,
-            caught_up: false,
+            out: Out::Nothing,
         }
     }
 
@@ -124,7 +132,7 @@ impl Continuation {
     /// The parts of the answer, for the next one to come [`after`](Self::after); with this one only if
     /// something of it went out.
     pub fn into_parts(self) -> Vec<Part> {
-        let own = self.own_part().filter(|_| self.passed);
+        let own = self.own_part().filter(|_| self.out > Out::Nothing);
         let mut parts = self.before;
         parts.extend(own);
         parts
@@ -138,7 +146,7 @@ impl Continuation {
     /// Whether it has gone past what was delivered: new text of it has gone out, or its finish reason. A
     /// role alone is not enough, for a long silence may follow.
     pub fn caught_up(&self) -> bool {
-        self.caught_up
+        self.out == Out::Rest
     }
 
     /// Whether it has said any text, be it new or what was delivered; its thinking is none.
@@ -219,9 +227,10 @@ impl Continuation {
         let own = self.own_part().filter(|_| layout.usage.is_some());
         let usages = own.map(|own| Usages::of(&self.before, &own));
         self.role |= rewrite.has_role();
-        self.passed = true;
-        self.caught_up |= rewrite.has_text() || layout.finish();
-        Some(rewrite.apply(usages))
+        self.out = self.out.max(if rewrite.has_text() || layout.finish() { Out::Rest } else { Out::Trifles });
+        let event = rewrite.apply(usages);
+        self.text.forget();
+        Some(event)
     }
 
     fn own_part(&self) -> Option<Part> {
@@ -236,7 +245,7 @@ impl fmt::Debug for Continuation {
         f.debug_struct("Continuation")
             .field("own", &self.own)
             .field("behind", &self.text.is_behind())
-            .field("passed", &self.passed)
+            .field("out", &self.out)
             .finish_non_exhaustive()
     }
 }

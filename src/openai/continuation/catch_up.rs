@@ -51,6 +51,13 @@ impl CatchUp {
         &self.delivered[..length]
     }
 
+    /// Keeps nothing of what was delivered, once it is no longer compared with anything.
+    pub fn forget(&mut self) {
+        if !self.behind {
+            self.delivered = String::new();
+        }
+    }
+
     /// The candidate says more: the inside of a JSON string.
     pub fn take(&mut self, inside: &[u8]) -> Result<Taken, Differs> {
         let mut start = 0;

@@ -210,7 +210,7 @@ async fn an_early_head_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_byte_order_mark_costs_no_event() {
-    let lines = word("second", WORDS[3]).replacen("{", "{\ndata: ", 1);
+    let lines = word("second", WORDS[3]).replacen('{', "{\ndata: ", 1);
     for begins in [word("second", WORDS[3]), lines] {
         let rest = [&begins, &*word("second", &WORDS[4..].concat()), &stop("second")].concat();
         let marked = |stream: &str| answer(format!("\u{feff}{stream}"));

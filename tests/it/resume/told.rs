@@ -74,7 +74,12 @@ async fn a_refused_prefill_is_asked_once_and_then_never_again() {
 
     let begun: Vec<bool> = stage.good.requests().iter().map(|request| request.prefill().is_some()).collect();
     assert_eq!(begun, [true, false, false, false]);
-    assert_eq!(stage.log.saying("refuses to continue the beginning of an answer").len(), 1);
+    let refusals = stage.log.saying("refuses to continue the beginning of an answer");
+    assert_eq!(refusals.len(), 1);
+    assert!(
+        refusals[0]["message"].as_str().unwrap().contains("assistant prefill is not supported"),
+        "{refusals:?}"
+    );
     assert!(stage.log.access().iter().all(|line| line["attempts"] == 2));
     stage.close().await;
 }
