@@ -11,7 +11,7 @@ use super::layout::{Layout, Why};
 use super::literal::Broken;
 use super::sse::fold_lines;
 use super::transcript::Transcript;
-use super::usage::Usage;
+use super::usage::{self, Usage};
 
 mod catch_up;
 mod rewrite;
@@ -138,7 +138,8 @@ impl Continuation {
         parts
     }
 
-    /// The last usage that this candidate sent, without the parts before.
+    /// The last usage that this candidate sent, without the parts before, unless it was longer than
+    /// [`usage::MAX`].
     pub fn usage(&self) -> Option<Usage> {
         Usage::parse(&self.usage)
     }
@@ -162,8 +163,7 @@ impl Continuation {
         let data = Bytes::from(data);
         let layout = Layout::read(&data)?;
         if let Some(usage) = &layout.usage {
-            self.usage.clear();
-            self.usage.extend_from_slice(&data[usage.clone()]);
+            usage::keep(&mut self.usage, &data[usage.clone()]);
         }
         let held = self.text.held();
         let mut starts = Vec::new();

@@ -59,7 +59,6 @@ impl From<Unbalanced> for Why {
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub id: Option<Range<usize>>,
-    pub model: Option<Range<usize>>,
     /// An object.
     pub usage: Option<Range<usize>>,
     /// Any value.
@@ -146,7 +145,6 @@ impl Layout {
     fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>, value: Range<usize>) -> Result<(), Unbalanced> {
         match (&*key.name(), cursor.kind()) {
             (b"id", Kind::String) => self.id = Some(value),
-            (b"model", Kind::String) => self.model = Some(value),
             (b"usage", Kind::Object) => self.usage = Some(value),
             (b"metadata", _) => self.metadata = Some(value),
             (b"choices", Kind::Array) => return cursor.elements(|cursor| self.choice(cursor)),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::layout::{Content, Layout, MemberKind};
 use super::literal;
-use super::usage::Usage;
+use super::usage::{self, Usage};
 
 pub use super::layout::Why;
 
@@ -15,13 +15,14 @@ mod tests;
 /// The longest text that is kept, in bytes.
 pub const MAX_TEXT: usize = 256 * 1024;
 
+/// The longest `id` of an answer that can be resumed, in bytes as written.
+const MAX_ID: usize = 64 * 1024;
+
 /// The answer so far: one choice of plain text, or the reason why it is none.
 #[derive(Clone, Default)]
 pub struct Transcript {
     id: Option<String>,
-    model: Option<String>,
     role: bool,
-    reasoning: bool,
     text: String,
     /// The JSON text of the last `usage`.
     usage: Vec<u8>,
@@ -58,22 +59,12 @@ impl Transcript {
         self.id.as_deref()
     }
 
-    /// The last `model` that the answer named.
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
-
     /// Whether a role was sent.
     pub fn role(&self) -> bool {
         self.role
     }
 
-    /// Whether reasoning was sent.
-    pub fn reasoning(&self) -> bool {
-        self.reasoning
-    }
-
-    /// The last usage.
+    /// The last usage, unless it was longer than [`usage::MAX`].
     pub fn usage(&self) -> Option<Usage> {
         Usage::parse(&self.usage)
     }
@@ -85,17 +76,13 @@ impl Transcript {
             literal::text(&data[range.start + 1..range.end - 1]).map_err(|literal::Broken| Why::Unclear)
         };
         if let Some(id) = layout.id.clone().filter(|_| self.id.is_none()) {
+            if id.len() > MAX_ID {
+                return Err(Why::Unclear);
+            }
             self.id = Some(text(id)?).filter(|id| !id.is_empty());
         }
-        if let Some(model) = layout.model.clone() {
-            let model = text(model)?;
-            if self.model.as_ref() != Some(&model) {
-                self.model = Some(model);
-            }
-        }
         if let Some(usage) = layout.usage.clone() {
-            self.usage.clear();
-            self.usage.extend_from_slice(&data[usage]);
+            usage::keep(&mut self.usage, &data[usage]);
         }
         if let Some(delta) = layout.delta() {
             if delta.signed {
@@ -105,7 +92,6 @@ impl Transcript {
                 return Err(Why::Parts);
             }
             self.role |= delta.has(MemberKind::Role);
-            self.reasoning |= delta.has(MemberKind::Thought);
         }
         if layout.choice.as_ref().is_some_and(|choice| choice.logprobs.is_some()) {
             return Err(Why::Logprobs);
@@ -126,7 +112,6 @@ impl fmt::Debug for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transcript")
             .field("id", &self.id)
-            .field("model", &self.model)
             .field("bytes", &self.text.len())
             .field("resumable", &self.resumable())
             .finish_non_exhaustive()

@@ -5,6 +5,17 @@ use serde_json::{Map, Number, Value};
 #[cfg(test)]
 mod tests;
 
+/// The longest `usage` that is kept, in bytes.
+pub const MAX: usize = 64 * 1024;
+
+/// Keeps the JSON text of the last usage, and nothing where that is longer than [`MAX`].
+pub(super) fn keep(kept: &mut Vec<u8>, last: &[u8]) {
+    kept.clear();
+    if last.len() <= MAX {
+        kept.extend_from_slice(last);
+    }
+}
+
 /// A `usage` object: numbers by name, also within objects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage(Map<String, Value>);
@@ -13,11 +24,6 @@ impl Usage {
     /// Reads the JSON text of an object; nothing if it is none.
     pub fn parse(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok().map(Self)
-    }
-
-    /// The number of that name at the top, such as `completion_tokens`.
-    pub fn get(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
     }
 
     /// Adds `other` member by member: numbers are summed, of anything else the later one that is not

@@ -28,16 +28,26 @@ fn keeps_what_the_client_has_been_given() {
         r#"{"id":"b","choices":[{"index":0,"delta":{"content":[{"type":"text","text":"x"},{"text":"y","type":"text"}]}}]}"#,
     ]);
     assert_eq!(transcript.resumable(), Ok(()));
-    assert_eq!((transcript.id(), transcript.model()), (Some("a/1"), Some("n")));
-    assert_eq!((transcript.role(), transcript.reasoning()), (true, true));
+    assert_eq!((transcript.id(), transcript.role()), (Some("a/1"), true));
     assert_eq!(transcript.text(), "é\nxy");
-    assert_eq!(transcript.usage().unwrap().get("completion_tokens"), Some(1));
+    assert_eq!(transcript.usage().unwrap().to_json(), r#"{"completion_tokens":1}"#);
 
     let transcript =
         delta(r#""role":null,"content":"x","reasoning":null,"reasoning_content":"","tool_calls":[]"#);
-    assert_eq!((transcript.role(), transcript.reasoning()), (false, false));
+    assert!(!transcript.role());
     assert_eq!(transcript.resumable(), Ok(()));
-    assert!(transcript.usage().is_none() && transcript.id().is_none() && transcript.model().is_none());
+    assert!(transcript.usage().is_none() && transcript.id().is_none());
+}
+
+#[test]
+fn nothing_is_kept_without_end() {
+    let long = "x".repeat(64 * 1024);
+    assert_eq!(after(&[&format!(r#"{{"id":"{long}","choices":[]}}"#)]).resumable(), Err(Why::Unclear));
+    let transcript = after(&[
+        r#"{"choices":[],"usage":{"completion_tokens":1}}"#,
+        &format!(r#"{{"choices":[],"usage":{{"x":"{long}"}}}}"#),
+    ]);
+    assert_eq!((transcript.resumable(), transcript.usage()), (Ok(()), None));
 }
 
 #[test]

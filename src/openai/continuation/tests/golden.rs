@@ -189,7 +189,7 @@ fn usages_add_up_over_two_breaks() {
         "prompt_tokens": 13, "completion_tokens": 2, "cost": 0.25, "details": { "cached": 5 },
     });
     assert_eq!(passed["usage"], sum);
-    assert_eq!(second.usage().unwrap().get("prompt_tokens"), Some(3));
+    assert_eq!(second.usage().unwrap().to_value()["prompt_tokens"], 3);
 
     let mut third =
         Continuation::new(&given(" "), Mode::Continues).after(second.into_parts(), "c".into(), "m".into());
