@@ -189,4 +189,5 @@ async fn a_refusal_without_a_place_for_another_request_waits_for_one() {
 
     let begun: Vec<bool> = bodies(&relay).iter().map(|body| begun(body).is_some()).collect();
     assert_eq!(begun, [false, true, false]);
+    assert!(sent(&relay)[2].1 >= 60, "the quota is kept: {:?}", sent(&relay));
 }
