@@ -8,6 +8,8 @@ const BUSY_60: &str = r#"{"error":{"code":429,"message":"slow down","details":[{
 const BUSY_3: &str = r#"{"error":{"code":429,"message":"slow down","details":[{"retryDelay":"3s"}]}}"#;
 const REFUSED: &str = r#"{"error":{"code":401,"message":"no such key"}}"#;
 
+const SPENT: &str = "data: {\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no credit left\"}}\n\n";
+
 /// The provider of the first model, with keys called A, B and so on, the first of which comes first.
 fn pool(keys: usize) -> Provider {
     let key = |name: char| Key {
@@ -178,12 +180,10 @@ async fn keys_are_no_attempts_of_the_budget() {
     assert!(waits[3] > 0.0 && waits[4..] == [0.0; 2], "only the first key was waited for: {waits:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn another_key_goes_on_with_an_answer_that_broke() {
-    let broken = Act::Answer(vec![text_part([ROLE, HELLO].concat()), Part::Fail]);
-    let mut provider = pool(2);
-    provider.key_order = KeyOrder::RoundRobin;
-    let relay = relay_to(&[provider], Script::new([broken, good_stream()]));
+/// An answer that breaks off with this part is continued with the second of two keys.
+async fn goes_on_with_the_other_key(breaks: Part, order: KeyOrder) {
+    let broken = Act::Answer(vec![text_part([ROLE, HELLO].concat()), breaks]);
+    let relay = relay_to(&[Provider { key_order: order, ..pool(2) }], Script::new([broken, good_stream()]));
     let resuming = Route { on_break: OnBreak::Resume, ..route(&["a"], 3) };
 
     let answer = text(respond(&relay, resuming, STREAM).await.unwrap()).await;
@@ -191,6 +191,16 @@ async fn another_key_goes_on_with_an_answer_that_broke() {
     assert_eq!(answer.matches("Hello").count(), 1, "{answer}");
     assert!(answer.ends_with(DONE) && !answer.contains("\"error\""), "{answer}");
     assert_eq!(relay.upstream.seen.lock().unwrap().keys, [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_key_goes_on_with_an_answer_that_broke() {
+    goes_on_with_the_other_key(Part::Fail, KeyOrder::RoundRobin).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_runs_dry_in_the_middle_leaves_the_rest_to_another() {
+    goes_on_with_the_other_key(text_part(SPENT), KeyOrder::InOrder).await;
 }
 
 /// Of two keys that cannot be used yet, one that rests and one that is spent, the first to be back counts.
@@ -239,21 +249,6 @@ async fn a_key_refused_beside_another_attempt_leaves_the_pool_its_turn() {
     respond(&relay, route, WHOLE).await.unwrap();
 
     assert_eq!(asked(&relay), visits(&[("a", 0, 0), ("b", 0, 3), ("b", 1, 5)]));
-}
-
-const SPENT: &str = "data: {\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no credit left\"}}\n\n";
-
-#[tokio::test(start_paused = true)]
-async fn a_key_that_runs_dry_in_the_middle_leaves_the_rest_to_another() {
-    let dry = Act::Answer(vec![text_part([ROLE, HELLO].concat()), text_part(SPENT)]);
-    let relay = relay_to(&[pool(2)], Script::new([dry, good_stream()]));
-    let resuming = Route { on_break: OnBreak::Resume, ..route(&["a"], 3) };
-
-    let answer = text(respond(&relay, resuming, STREAM).await.unwrap()).await;
-
-    assert_eq!(answer.matches("Hello").count(), 1, "{answer}");
-    assert!(answer.ends_with(DONE) && !answer.contains("\"error\""), "{answer}");
-    assert_eq!(relay.upstream.seen.lock().unwrap().keys, [0, 1]);
 }
 
 /// What a hedge's answer turns out to be is not held against the key of the first candidate.
