@@ -88,11 +88,9 @@ async fn converse<S: Service>(
         let (client, watch) = (Arc::clone(&client), Arc::clone(&watch));
         move |request: http::Request<Incoming>| {
             watch.request_began();
-            let (client, watch, front) = (Arc::clone(&client), Arc::clone(&watch), Arc::clone(&front));
-            let answer = async move {
-                let response = front.answer(client, request.map(axum::body::Body::new)).await;
-                Ok::<_, Infallible>(Guarded::wrap(response, watch))
-            };
+            let watch = Arc::clone(&watch);
+            let response = Arc::clone(&front).answer(Arc::clone(&client), request.map(axum::body::Body::new));
+            let answer = async move { Ok::<_, Infallible>(Guarded::wrap(response.await, watch)) };
             Box::pin(answer) as Pin<Box<dyn Future<Output = _> + Send>>
         }
     });

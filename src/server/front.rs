@@ -49,11 +49,20 @@ impl<S: Service> Front<S> {
         Self { inner, cors: Arc::new(cors), drain }
     }
 
-    /// Answers a request of `client`.
-    pub(super) async fn answer(&self, client: Arc<str>, request: Request) -> Response {
+    /// Answers a request of `client`. It has its access line from here on, though nobody may ever poll the
+    /// answer: a client that closes at once is gone by then.
+    pub(super) fn answer(
+        self: Arc<Self>,
+        client: Arc<str>,
+        request: Request,
+    ) -> impl Future<Output = Response> + Send + use<S> {
         let id = request_id::choose(request.headers());
         let cut = self.drain.streams.clone();
         let line = Line::begin(Arc::clone(&id), client, request.method(), request.uri().path(), cut);
+        async move { self.follow(line, &id, request).await }
+    }
+
+    async fn follow(&self, line: Line, id: &str, request: Request) -> Response {
         let page = Page::of(&self.cors, request.headers());
 
         let mut response = match &page {
@@ -68,7 +77,7 @@ impl<S: Service> Front<S> {
 
         let headers = response.headers_mut();
         page.admit(headers);
-        if let Ok(id) = HeaderValue::from_str(&id) {
+        if let Ok(id) = HeaderValue::from_str(id) {
             headers.insert(X_REQUEST_ID, id);
         }
         if self.drain.pauses.is_cancelled() {

@@ -57,3 +57,21 @@ async fn a_client_that_leaves_before_its_body_is_in_has_one_too() {
     assert_eq!(lines.len(), 1);
     assert!(["client_gone", "invalid_request"].contains(&lines[0]["outcome"].as_str().unwrap()), "{lines:?}");
 }
+
+#[tokio::test]
+async fn a_client_that_asks_and_closes_at_once_has_one_too() {
+    let log = Log::begin();
+    let server = Running::paths(Cors::Loopback, Limits::default()).await;
+    let body = r#"{"model":"fullfat","messages":[]}"#;
+    let head =
+        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    for _ in 0..50 {
+        let mut client = server.client().await;
+        client.send(&format!("{head}{body}")).await;
+        drop(client);
+    }
+
+    log.ended(50).await;
+
+    assert!(log.outcomes().iter().all(|outcome| outcome == "client_gone"), "{:?}", log.outcomes());
+}
