@@ -65,12 +65,23 @@ pub struct Breaker {
     rests: u32,
     /// Counts the beginnings and ends of rests.
     epoch: u64,
-    /// Whether an attempt is finding out if the rest can end.
-    probing: bool,
+    /// The attempt that is finding out if the rest can end.
+    probe: Option<Probe>,
+    /// How many there were.
+    probes: u64,
+    /// How long one may stay silent before another one takes its place.
+    patience: Duration,
     /// Whether what began the rest was a 429 of some kind.
     rate_limited: bool,
     /// When there was evidence for the last time.
     touched: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Probe {
+    number: u64,
+    /// When its place is free, though it has not ended.
+    until: Duration,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,7 +125,8 @@ pub enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leave {
     epoch: u64,
-    probe: bool,
+    /// The number of the probe that it is, if it is one.
+    probe: Option<u64>,
 }
 
 /// What a failure says beyond itself.
@@ -133,7 +145,7 @@ impl Breaker {
     pub fn standing(&self, now: Duration) -> Standing {
         match self.state {
             State::Resting { until, why } if now < until => Standing::Resting { until, why },
-            State::Resting { .. } if self.probing => Standing::Probing,
+            State::Resting { .. } if self.probe.is_some_and(|probe| now < probe.until) => Standing::Probing,
             State::Closed | State::Resting { .. } => Standing::Ready,
         }
     }
@@ -144,10 +156,16 @@ impl Breaker {
     }
 
     /// An attempt is sent at `now`, whatever the standing; it takes the place of the probe if that is free.
+    ///
+    /// A probe that says nothing for as long as the longest rest has lost its place: a provider may hang and
+    /// come back long before the attempt gives up, and is to be found out within one rest.
     pub fn enter(&mut self, now: Duration) -> Leave {
-        let probe = self.state != State::Closed && self.standing(now) == Standing::Ready;
-        self.probing |= probe;
-        Leave { epoch: self.epoch, probe }
+        let is_probe = self.state != State::Closed && self.standing(now) == Standing::Ready;
+        if is_probe {
+            self.probes += 1;
+            self.probe = Some(Probe { number: self.probes, until: now + self.patience });
+        }
+        Leave { epoch: self.epoch, probe: is_probe.then_some(self.probes) }
     }
 
     /// The first payload of an answer has come; says whether that ended a rest.
@@ -163,10 +181,10 @@ impl Breaker {
         };
         if ends {
             self.state = State::Closed;
-            self.probing = false;
+            self.probe = None;
             self.epoch += 1;
         }
-        *leave = Leave { epoch: self.epoch, probe: false };
+        *leave = Leave { epoch: self.epoch, probe: None };
         ends
     }
 
@@ -186,8 +204,10 @@ impl Breaker {
     /// The attempt ended and says nothing: a client that left, a request that was wrong.
     /// Says whether the place of the probe is free again.
     pub fn left(&mut self, leave: Leave) -> bool {
-        let free = leave.probe && leave.epoch == self.epoch;
-        self.probing &= !free;
+        let free = leave.epoch == self.epoch && self.is_probe(leave);
+        if free {
+            self.probe = None;
+        }
         free
     }
 
@@ -232,12 +252,18 @@ impl Breaker {
         // A longer wish within a rest is no new rest: the probe that may be under way stays the probe.
         if grown || self.state == State::Closed {
             self.epoch += 1;
-            self.probing = false;
+            self.probe = None;
         }
+        self.patience = cooldown.rest_max;
         self.rests = self.rests.saturating_add(u32::from(grown));
         self.state = State::Resting { until, why };
         self.rate_limited = evidence.rate_limited;
         Some(length)
+    }
+
+    /// Whether `leave` holds the place of the probe.
+    fn is_probe(&self, leave: Leave) -> bool {
+        leave.probe.is_some() && self.probe.map(|probe| probe.number) == leave.probe
     }
 
     /// Whether nothing would be lost by forgetting it, now that nothing of it is under way.

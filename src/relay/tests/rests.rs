@@ -84,6 +84,43 @@ async fn wear_out(relay: &Arc<Relay<Script>>, route: &Route) {
     }
 }
 
+/// The attempts that a provider leaves hanging last for a minute; that it is back is known sooner.
+#[tokio::test(start_paused = true)]
+async fn who_hangs_is_found_back_within_one_rest_too() {
+    const BACK: Duration = secs(40);
+    let relay = relay_by(&[
+        ("a", |now| match now.as_secs() {
+            0 => BUSY,
+            _ if now < BACK => Act::Hang,
+            _ => good_stream(),
+        }),
+        ("b", |_| good_stream()),
+    ]);
+    wear_out(&relay, &route(&["a"], 1)).await;
+    let (both, began) = (route(&["a", "b"], 1), Instant::now());
+    let mut callers: tokio::task::JoinSet<Result<String, Failure>> = tokio::task::JoinSet::new();
+    let mut next = began;
+    let back = loop {
+        tokio::select! {
+            biased;
+            Some(answered) = callers.join_next() => {
+                if answered.unwrap().unwrap() == "a" {
+                    break began.elapsed();
+                }
+            }
+            () = tokio::time::sleep_until(next) => {
+                next += secs(1);
+                let (relay, both) = (Arc::clone(&relay), both.clone());
+                callers.spawn(async move { ask(&relay, &both).await });
+            }
+        }
+    };
+
+    assert!(back <= BACK + secs(13), "{back:?}");
+    let probes = asked(&relay, "a")[5..].to_vec();
+    assert!(probes.windows(2).all(|pair| pair[1] >= pair[0] + secs(12)), "one at a time: {probes:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_probe_at_a_time_and_its_place_is_free_when_its_client_leaves() {
     let relay = relay_by(&[

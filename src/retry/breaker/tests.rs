@@ -64,6 +64,24 @@ fn jitter_stays_within_the_longest_rest() {
 }
 
 #[test]
+fn a_probe_that_stays_silent_for_the_longest_rest_loses_its_place() {
+    let mut breaker = Breaker::default();
+    for _ in 0..5 {
+        let leave = breaker.enter(secs(0));
+        breaker.failed(leave, FAILED, &Cooldown::default(), secs(0), 0.0);
+    }
+    let silent = breaker.enter(secs(2));
+    assert_eq!(breaker.standing(secs(13)), Standing::Probing);
+    assert_eq!(breaker.standing(secs(14)), Standing::Ready);
+    let probe = breaker.enter(secs(14));
+    assert_eq!(breaker.standing(secs(14)), Standing::Probing, "one at a time");
+
+    assert_eq!(breaker.failed(silent, FAILED, &Cooldown::default(), secs(15), 0.0), None);
+    assert_eq!(breaker.standing(secs(15)), Standing::Probing, "what was overtaken decides nothing");
+    assert_eq!(breaker.failed(probe, FAILED, &Cooldown::default(), secs(16), 0.0), Some(secs(4)));
+}
+
+#[test]
 fn one_probe_at_a_time_and_its_place_is_given_back() {
     let mut breaker = resting();
     assert!(matches!(breaker.standing(secs(1)), Standing::Resting { .. }));
@@ -234,15 +252,15 @@ proptest! {
                     let wish = wish.map(Duration::from_millis);
                     let evidence = Evidence { retry_after: wish, named, rate_limited: false };
                     let leave = under_way.swap_remove(which % count);
-                    let probe = leave.probe && leave.epoch == breaker.epoch;
+                    let probe = leave.epoch == breaker.epoch && breaker.is_probe(leave);
                     let rest = breaker.failed(leave, evidence, &cooldown, now, jitter);
                     let longest = cooldown.rest_max.max(wish.unwrap_or_default());
                     prop_assert!(rest.is_none_or(|rest| rest <= longest && !rest.is_zero()));
                     prop_assert!(!rested || probe || wish.is_some() || rest.is_none(), "only a wish makes a rest longer");
                 }
             }
-            let probes = under_way.iter().filter(|leave| leave.probe && leave.epoch == breaker.epoch).count();
-            prop_assert_eq!(probes, usize::from(breaker.probing));
+            let is_probe = |leave: &&Leave| leave.epoch == breaker.epoch && breaker.is_probe(**leave);
+            prop_assert_eq!(under_way.iter().filter(is_probe).count(), usize::from(breaker.probe.is_some()));
         }
         under_way.drain(..).for_each(|leave| {
             breaker.left(leave);
