@@ -58,6 +58,8 @@ pub struct Request {
     pub path: Arc<str>,
     /// The route the client asked for.
     pub route: Arc<Route>,
+    /// What it shows while it waits, if it is a stream.
+    pub progress: ProgressMode,
     /// The body, read and checked.
     pub envelope: Envelope,
     /// The client's headers, unfiltered.
@@ -123,7 +125,7 @@ impl<U: Upstream> Relay<U> {
         let observer = Observer::new(&request, self.secrets.clone(), self.status, self.drain.clone());
         let progress = observer.progress();
         let route = Arc::clone(&request.route);
-        let may_be_early = request.envelope.stream() && route.progress != ProgressMode::Off;
+        let may_be_early = request.envelope.stream() && request.progress != ProgressMode::Off;
         let mut attempts = Box::pin(dispatch::run(Arc::clone(self), request, observer));
         if !may_be_early {
             return attempts.await.map(body::late);

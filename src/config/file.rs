@@ -11,11 +11,15 @@ use serde::Deserialize;
 use super::spanned::{At, TextOr};
 
 mod names;
+mod provider;
+mod route;
 
 pub use names::{
-    ClassName, DeliveryName, DurationText, KeyOrderName, OnBreakName, OrderName, ProgressName, RangeText,
-    RulingName,
+    ClassName, CredentialsName, DeliveryName, DurationText, ForeignReasoningName, KeyOrderName, KindName,
+    OnBreakName, OrderName, ProgressName, RangeText, RulingName, TraitName,
 };
+pub use provider::{DiscoverTable, KeyTable, ProviderTable, QuotaTable, SecretTable};
+pub use route::{CandidateTable, CaseTable, RouteTable};
 
 /// The configuration of Backstop: providers, and the routes that are tried along them.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -30,6 +34,12 @@ pub struct File {
     pub timeouts: Option<TimeoutTable>,
     /// When a candidate or a key that keeps failing is left alone for a while, by all requests.
     pub cooldown: Option<CooldownTable>,
+    /// The toasts that Open `WebUI` shows.
+    pub notifications: Option<NotificationTable>,
+    /// Requests for titles, tags, follow-ups and the like, which may just as well fail.
+    pub tasks: Option<TaskTable>,
+    /// People who have keys of their own, by mail address or id.
+    pub users: Option<BTreeMap<At<String>, UserTable>>,
     /// The APIs that can answer. A known name (`openrouter`, `openai`, `ollama`, …) implies its base URL
     /// and the variable of its key.
     pub providers: Option<BTreeMap<At<String>, ProviderTable>>,
@@ -58,79 +68,9 @@ pub struct ServerTable {
     pub grace: Option<At<DurationText>>,
     /// How long a stream waits before its head goes out without an answer (default 15s).
     pub head_after: Option<At<DurationText>>,
-}
-
-/// An API with a base URL and a key.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderTable {
-    /// The known provider this one is like; its own name if that is a known one.
-    pub preset: Option<At<String>>,
-    /// The URL of the OpenAI-compatible API, up to and without `/chat/completions`.
-    pub base_url: Option<At<String>>,
-    /// The key, sent as a bearer token: text, `{ env = "NAME" }` or `{ file = "/path" }`.
-    #[schemars(extend("writeOnly" = true))]
-    pub api_key: Option<At<TextOr<SecretTable>>>,
-    /// Several keys, in place of `api_key`: each like that one, or a table with a name and limits.
-    #[schemars(extend("writeOnly" = true))]
-    pub api_keys: Option<At<Vec<At<TextOr<KeyTable>>>>>,
-    /// Which of several keys an attempt takes (default `round-robin`).
-    pub key_order: Option<At<KeyOrderName>>,
-    /// The requests that it allows, over all its keys (default: no limit).
-    pub limits: Option<QuotaTable>,
-    /// Whether it continues an answer that is given to it as the last message (default false; true for
-    /// `llamacpp`). Counts where a route resumes.
-    pub prefill: Option<At<bool>>,
-    /// Headers that every attempt carries; values as for `api_key`.
-    #[schemars(extend("writeOnly" = true))]
-    pub headers: Option<BTreeMap<At<String>, At<TextOr<SecretTable>>>>,
-    /// Limits of an attempt at this provider.
-    pub timeouts: Option<TimeoutTable>,
-    /// Whether `OpenRouter` is told which app is asking (default true).
-    pub attribution: Option<At<bool>>,
-    /// The app's URL, sent as `HTTP-Referer`.
-    pub app_url: Option<At<String>>,
-    /// The app's name, sent as `X-Title`.
-    pub app_title: Option<At<String>>,
-}
-
-/// A secret that stands elsewhere.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SecretTable {
-    /// The environment variable that holds it.
-    pub env: Option<At<String>>,
-    /// The file that holds it, white space at its ends removed.
-    pub file: Option<At<String>>,
-}
-
-/// One of several keys.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KeyTable {
-    /// The environment variable that holds it.
-    pub env: Option<At<String>>,
-    /// The file that holds it, white space at its ends removed.
-    pub file: Option<At<String>>,
-    /// The key itself.
-    #[schemars(extend("writeOnly" = true))]
-    pub value: Option<At<String>>,
-    /// What logs call it (default: the name of its variable or of its file, else `key` and its position).
-    pub name: Option<At<String>>,
-    /// The requests that it allows (default: no limit).
-    pub limits: Option<QuotaTable>,
-}
-
-/// The requests that a provider or a key allows.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct QuotaTable {
-    /// In any 60 seconds.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub requests_per_minute: Option<At<u32>>,
-    /// In a day of UTC.
-    #[schemars(range(min = 1, max = 1_000_000_000))]
-    pub requests_per_day: Option<At<u32>>,
+    /// Whether the `X-OpenWebUI-User-…` headers say who asks (default false). Whoever can reach Backstop can
+    /// write them.
+    pub trust_user_headers: Option<At<bool>>,
 }
 
 /// When a candidate or a key that keeps failing is left alone for a while, by all requests.
@@ -193,55 +133,38 @@ pub struct TimeoutTable {
     pub idle: Option<At<DurationText>>,
 }
 
-/// A virtual model.
+/// The toasts that Open `WebUI` shows, each kind of them (default true).
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RouteTable {
-    /// The name shown in a model picker.
-    pub name: Option<At<String>>,
-    /// A sentence for the model list.
-    pub description: Option<At<String>>,
-    /// Who may answer, in order of preference: `"provider/model"`, or a table.
-    pub chain: Option<At<Vec<At<TextOr<CandidateTable>>>>>,
-    /// In which order the candidates are visited (default `depth`).
-    pub order: Option<At<OrderName>>,
-    /// The name of a policy, or keys that replace those of the default policy.
-    pub retry: Option<At<TextOr<PolicyTable>>>,
-    /// Limits of an attempt on this route.
-    pub timeouts: Option<TimeoutTable>,
-    /// What a stream that breaks in the middle becomes (default `error`).
-    pub on_break: Option<At<OnBreakName>>,
-    /// When the first bytes of an answer go out (default `direct`).
-    pub delivery: Option<At<DeliveryName>>,
-    /// How late the first word may be before the next candidate starts too (default: it never does).
-    pub hedge_after: Option<At<DurationText>>,
-    /// Whether that may spend a key or a provider with `limits` (default false).
-    pub hedge_quota: Option<At<bool>>,
-    /// Keys that replace those of `[cooldown]`.
-    pub cooldown: Option<CooldownTable>,
-    /// What a waiting stream shows (default `comments`).
-    pub progress: Option<At<ProgressName>>,
+pub struct NotificationTable {
+    /// An answer came after all.
+    pub success: Option<At<bool>>,
+    /// A burst or a cycle is over without one.
+    pub warning: Option<At<bool>>,
+    /// Nobody answered, or a provider refuses for good.
+    pub error: Option<At<bool>>,
+    /// The next model is asked.
+    pub info: Option<At<bool>>,
 }
 
-/// A candidate with settings of its own.
+/// Requests for titles, tags, follow-ups and the like, which may just as well fail.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CandidateTable {
-    /// `provider/model`; the model may hold more slashes.
-    #[serde(rename = "use")]
-    pub target: Option<At<String>>,
-    /// The name of a policy, or keys that replace those of the route's policy.
+pub struct TaskTable {
+    /// The route that answers them all (default: the one that they ask for).
+    pub route: Option<At<String>>,
+    /// The name of their policy, or keys that replace those of the built-in one: two attempts, `"500ms..1s"`
+    /// apart, within 20s.
     pub retry: Option<At<TextOr<PolicyTable>>>,
-    /// Limits of an attempt at this candidate.
+    /// Limits of their attempts.
     pub timeouts: Option<TimeoutTable>,
-    /// Headers that only this candidate's attempts carry.
+}
+
+/// A person who has keys of their own.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserTable {
+    /// The keys, by the names of their providers: text, `{ env = "NAME" }` or `{ file = "/path" }`.
     #[schemars(extend("writeOnly" = true))]
-    pub headers: Option<BTreeMap<At<String>, At<TextOr<SecretTable>>>>,
-    /// Members of the request body to write; all but `model`, `messages` and `stream`.
-    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
-    pub set: Option<BTreeMap<At<String>, At<toml::Value>>>,
-    /// Members of the request body to leave out; all but `model`, `messages` and `stream`.
-    pub unset: Option<Vec<At<String>>>,
-    /// Whether it continues an answer that is given to it as the last message (default: its provider's).
-    pub prefill: Option<At<bool>>,
+    pub keys: Option<BTreeMap<At<String>, At<TextOr<SecretTable>>>>,
 }

@@ -81,7 +81,7 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
         Order::Depth => "depth",
         Order::Breadth => "breadth",
     };
-    let title = route.title.as_ref().map_or_else(String::new, |title| format!(" \"{title}\""));
+    let title = route.card.title.as_ref().map_or_else(String::new, |title| format!(" \"{title}\""));
     let most = Estimate::most_attempts(route);
     writeln!(out, "route {}{title}: {order} order, {}", route.name, attempts(most))?;
     let mut said = None;

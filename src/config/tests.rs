@@ -258,7 +258,7 @@ fn the_schema_describes_every_key() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).expect("JSON");
 
     let properties = schema["properties"].as_object().expect("properties");
-    assert_eq!(properties.len(), 7);
+    assert_eq!(properties.len(), 10);
     assert!(properties.values().all(|property| property["description"].is_string()), "{properties:#?}");
     assert_eq!(schema["additionalProperties"], false);
 }

@@ -10,7 +10,7 @@ use super::spanned::{At, Span, TextOr};
 use super::text::{self, Problem};
 use super::{Cors, Environment, Overrides, Runtime, Secrets, Server};
 use crate::retry::{Cooldown, Policy};
-use crate::route::{Direct, ProgressMode, Routes, nearest};
+use crate::route::{Direct, Notifications, Routes, nearest};
 
 mod candidate;
 mod keys;
@@ -178,7 +178,7 @@ impl<'a> Validation<'a> {
                 template,
                 policy: policy.clone(),
                 cooldown: self.cooldown,
-                progress: ProgressMode::default(),
+                notifications: Notifications::default(),
             })
             .collect()
     }

@@ -116,7 +116,7 @@ fn why(gap: Gap) -> String {
 fn end(route: &Route, timeline: &Timeline, head_after: Duration, out: &mut String) -> fmt::Result {
     let made = count(timeline.attempts.len(), "attempt");
     let total = Words::about(timeline.total);
-    let early = route.progress != ProgressMode::Off && timeline.total > head_after;
+    let early = route.progress != Some(ProgressMode::Off) && timeline.total > head_after;
     let Some((stop, fault, candidate)) = &timeline.failure else {
         let who = timeline.attempts.last().map(|attempt| name(route, attempt)).unwrap_or_default();
         return writeln!(out, "\nthe client gets 200 and the answer of {who}, after {made} in {total}");

@@ -56,7 +56,7 @@ fn runtime() -> config::Runtime {
 fn route(name: &str) -> Arc<Route> {
     let runtime = runtime();
     let mut route = (*runtime.routes.resolve(name).expect("a route")).clone();
-    route.progress = crate::route::ProgressMode::Off;
+    route.progress = Some(crate::route::ProgressMode::Off);
     Arc::new(route)
 }
 
@@ -163,6 +163,7 @@ async fn relayed(route: &Arc<Route>, failures: Failures) -> Told {
         client: "here".into(),
         path: "/".into(),
         route: Arc::clone(route),
+        progress: crate::route::ProgressMode::Off,
         envelope: Envelope::parse(body).expect("a request"),
         headers: HeaderMap::new(),
     };

@@ -74,19 +74,8 @@ fn provider() -> Provider {
 fn route(models: &[&str], attempts: u32) -> Route {
     let policy = brisk(attempts);
     let chain = models.iter().map(|model| candidate(model, &policy)).collect();
-    Route {
-        name: "r".into(),
-        title: None,
-        description: None,
-        chain: Chain::try_new(chain).unwrap(),
-        order: Order::Depth,
-        policy,
-        on_break: OnBreak::Error,
-        delivery: crate::route::Delivery::Direct,
-        hedge: None,
-        cooldown: crate::retry::Cooldown::default(),
-        progress: ProgressMode::Off,
-    }
+    let chain = Chain::try_new(chain).unwrap();
+    Route { progress: Some(ProgressMode::Off), ..Route::new("r".into(), chain, policy) }
 }
 
 fn status(outcome: Outcome, _: Option<u16>) -> StatusCode {
@@ -118,6 +107,7 @@ fn request(route: Route, body: &'static str) -> Request {
         id: "id".into(),
         client: "127.0.0.1".into(),
         path: "/v1/chat/completions".into(),
+        progress: route.progress.unwrap_or_default(),
         route: Arc::new(route),
         envelope: Envelope::parse(Bytes::from_static(body.as_bytes())).unwrap(),
         headers: HeaderMap::new(),

@@ -39,6 +39,7 @@ pub(super) async fn complete<U: Upstream>(
         id: asked.id,
         client: asked.client,
         path: asked.path,
+        progress: route.progress.unwrap_or_default(),
         route,
         envelope,
         headers: head.headers,
@@ -66,7 +67,7 @@ pub(super) fn model_not_found(routes: &Routes, model: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{Candidate, Chain, Edits, OnBreak, Order, ProgressMode, ProviderId, Route, Timeouts};
+    use crate::route::{Candidate, Chain, Edits, ProviderId, Route, Timeouts};
 
     fn routes(name: &str) -> Routes {
         let candidate = Candidate {
@@ -79,19 +80,8 @@ mod tests {
             edits: Edits::default(),
             prefill: None,
         };
-        let route = Route {
-            name: name.into(),
-            title: None,
-            description: None,
-            chain: Chain::try_new(vec![candidate]).unwrap(),
-            order: Order::Depth,
-            policy: crate::retry::Policy::default(),
-            on_break: OnBreak::Error,
-            delivery: crate::route::Delivery::Direct,
-            hedge: None,
-            cooldown: crate::retry::Cooldown::default(),
-            progress: ProgressMode::Off,
-        };
+        let chain = Chain::try_new(vec![candidate]).unwrap();
+        let route = Route::new(name.into(), chain, crate::retry::Policy::default());
         Routes::new(vec![Arc::new(route)], Vec::new())
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn one<U>(
 fn model(route: &Route) -> Model<'_> {
     Model {
         id: &route.name,
-        name: route.title.as_deref().unwrap_or(&route.name),
-        description: route.description.as_deref(),
+        name: route.card.title.as_deref().unwrap_or(&route.name),
+        description: route.card.description.as_deref(),
     }
 }

@@ -13,9 +13,7 @@ use backstop::app;
 use backstop::config::{Cors, KeyOrder, Provider, Runtime, Secrets, Server};
 use backstop::relay::Drain;
 use backstop::retry::{Fault, Policy, Quota};
-use backstop::route::{
-    Candidate, Chain, Edits, OnBreak, Order, ProgressMode, ProviderId, Route, Routes, Timeouts,
-};
+use backstop::route::{Candidate, Card, Chain, Edits, ProgressMode, ProviderId, Route, Routes, Timeouts};
 use backstop::server::accept;
 use backstop::server::front::Front;
 use backstop::server::{self, Limits, Summary};
@@ -58,19 +56,14 @@ fn route(name: &str) -> Arc<Route> {
         edits: Edits::default(),
         prefill: None,
     };
-    Arc::new(Route {
-        name: name.into(),
+    let card = Card {
         title: Some("Full fat".to_owned()),
         description: Some("The large one".to_owned()),
-        chain: Chain::try_new(vec![candidate]).unwrap(),
-        order: Order::Depth,
-        policy: Policy::default(),
-        on_break: OnBreak::Error,
-        delivery: backstop::route::Delivery::Direct,
-        hedge: None,
-        cooldown: backstop::retry::Cooldown::default(),
-        progress: ProgressMode::Off,
-    })
+        ..Card::default()
+    };
+    let chain = Chain::try_new(vec![candidate]).unwrap();
+    let route = Route::new(name.into(), chain, Policy::default());
+    Arc::new(Route { card, progress: Some(ProgressMode::Off), ..route })
 }
 
 fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {

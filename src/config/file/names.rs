@@ -74,6 +74,52 @@ pub enum ProgressName {
     Reasoning,
 }
 
+/// Whose keys an attempt carries.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialsName {
+    /// The provider's configured ones.
+    Shared,
+    /// The user's own; who has none is refused.
+    User,
+    /// The user's own, for who has one; else the configured ones.
+    UserThenShared,
+}
+
+/// What becomes of reasoning that another vendor has sealed or signed.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForeignReasoningName {
+    /// It is left out: only its own vendor can read it, and others refuse the request.
+    Strip,
+    /// It is sent as it is.
+    Keep,
+}
+
+/// Something that a request can hold.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TraitName {
+    /// A picture among its messages.
+    Images,
+    /// Tools to call.
+    Tools,
+    /// Sound among its messages.
+    Audio,
+    /// A schema for the answer.
+    JsonSchema,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KindName {
+    /// A person waits for the answer.
+    Chat,
+    /// A title, tags, follow-ups and the like.
+    Task,
+}
+
 /// What a class of failure means.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -160,6 +206,25 @@ impl From<ProgressName> for route::ProgressMode {
             ProgressName::Comments => Self::Comments,
             ProgressName::OpenWebui => Self::OpenWebui,
             ProgressName::Reasoning => Self::Reasoning,
+        }
+    }
+}
+
+impl From<CredentialsName> for route::Credentials {
+    fn from(name: CredentialsName) -> Self {
+        match name {
+            CredentialsName::Shared => Self::Shared,
+            CredentialsName::User => Self::User,
+            CredentialsName::UserThenShared => Self::UserThenShared,
+        }
+    }
+}
+
+impl From<ForeignReasoningName> for route::ForeignReasoning {
+    fn from(name: ForeignReasoningName) -> Self {
+        match name {
+            ForeignReasoningName::Strip => Self::Strip,
+            ForeignReasoningName::Keep => Self::Keep,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::config::estimate::Estimate;
 use crate::config::file::{CandidateTable, ProgressName, RouteTable};
 use crate::config::spanned::{At, TextOr};
 use crate::retry::Quota;
-use crate::route::{Candidate, Chain, Delivery, Hedge, OnBreak, Order, Route};
+use crate::route::{Candidate, Card, Chain, Delivery, Hedge, OnBreak, Order, Route};
 
 impl<'a> Validation<'a> {
     /// Every route, in the order of the file.
@@ -50,18 +50,20 @@ impl<'a> Validation<'a> {
             spends_quota: table.hedge_quota.as_ref().is_some_and(|quota| *quota.value()),
         });
         let complete = candidates.len() == entries.len();
+        let chain = Chain::try_new(candidates)?;
         let route = Route {
-            name: name.value().as_str().into(),
-            title: table.name.as_ref().map(|title| title.value().clone()),
-            description: table.description.as_ref().map(|description| description.value().clone()),
-            chain: Chain::try_new(candidates)?,
+            card: Card {
+                title: table.name.as_ref().map(|title| title.value().clone()),
+                description: table.description.as_ref().map(|description| description.value().clone()),
+                ..Card::default()
+            },
             order: table.order.as_ref().map(|order| (*order.value()).into()).unwrap_or_default(),
-            policy,
             on_break: table.on_break.as_ref().map(|on_break| (*on_break.value()).into()).unwrap_or_default(),
             delivery: table.delivery.as_ref().map(|delivery| (*delivery.value()).into()).unwrap_or_default(),
             hedge,
             cooldown: self.cooldown(self.cooldown, table.cooldown.as_ref()),
-            progress: table.progress.as_ref().map(|progress| (*progress.value()).into()).unwrap_or_default(),
+            progress: table.progress.as_ref().map(|progress| (*progress.value()).into()),
+            ..Route::new(name.value().as_str().into(), chain, policy)
         };
         self.not_yet(table);
         self.continues_nothing(&route, table);

@@ -60,7 +60,7 @@ async fn each_limit_is_named_and_moves_on() {
     let relay = relay(Script::new([Act::Hang, hang_after_head, good_stream()]));
 
     let mut route = route(&["a", "b", "c"], 1);
-    route.progress = ProgressMode::Off;
+    route.progress = Some(ProgressMode::Off);
     let response = respond(&relay, route, STREAM).await.unwrap();
 
     assert_eq!(sent(&relay), [("a".into(), 0), ("b".into(), 60), ("c".into(), 120)]);

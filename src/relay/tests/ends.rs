@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::*;
 
 fn early(mut route: Route) -> Route {
-    route.progress = ProgressMode::Comments;
+    route.progress = Some(ProgressMode::Comments);
     route
 }
 
@@ -100,7 +100,7 @@ async fn a_client_that_leaves_ends_everything_in_every_state() {
         for progress in [ProgressMode::Off, ProgressMode::Comments] {
             let relay = relay(make());
             let mut route = route(&["a"], 60);
-            route.progress = progress;
+            route.progress = Some(progress);
             leave_after(secs(30), async {
                 let response = respond(&relay, route, STREAM).await.unwrap();
                 text(response).await

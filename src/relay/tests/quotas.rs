@@ -139,7 +139,7 @@ async fn the_wait_in_line_is_shown_and_is_in_the_trail() {
     let acts = [answer(COMPLETION), Act::Status(400, "{}")];
     let relay = relay_to(&[limited(1, 0)], Script::new(acts));
     respond(&relay, route(&["a"], 1), WHOLE).await.unwrap();
-    let shown = Route { progress: ProgressMode::Comments, ..route(&["a"], 1) };
+    let shown = Route { progress: Some(ProgressMode::Comments), ..route(&["a"], 1) };
 
     let body = text(respond(&relay, shown, STREAM).await.unwrap()).await;
 

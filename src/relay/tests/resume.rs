@@ -198,7 +198,7 @@ async fn where_only_reasoning_was_delivered_the_next_one_begins() {
 async fn an_early_head_changes_nothing() {
     let relay = relay(Script::new([Act::Hang, cut("first", &WORDS[..3]), afresh()]));
     let mut route = resuming(&["a", "b", "c"], 1);
-    route.progress = ProgressMode::Comments;
+    route.progress = Some(ProgressMode::Comments);
 
     let response = respond(&relay, route, ASK).await.unwrap();
     assert!(!response.headers().contains_key("x-backstop-provider"));
@@ -220,7 +220,7 @@ async fn a_byte_order_mark_costs_no_event() {
     let marked = answer(format!("\u{feff}{}", says("first", &WORDS)));
     let relay = relay(Script::new([Act::Late(secs(20), Box::new(marked))]));
     let mut route = resuming(&["a"], 1);
-    route.progress = ProgressMode::Comments;
+    route.progress = Some(ProgressMode::Comments);
     let seen = play(&relay, route).await;
     assert!(!seen.comments.is_empty());
     assert_eq!(seen.whole(), WORDS.concat());

@@ -94,7 +94,7 @@ async fn comments_go_out_meanwhile_and_then_the_whole_answer() {
     let slow = [Part::Wait(secs(50)), text_part(HELLO)].into_iter().cycle().take(6);
     let relay = relay(Script::new([opens(slow.chain([Part::Fail])), good_stream()]));
     let mut route = verified(route(&["a"], 2));
-    route.progress = ProgressMode::Comments;
+    route.progress = Some(ProgressMode::Comments);
     let start = Instant::now();
 
     let response = respond(&relay, route, STREAM).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_client_that_leaves_closes_what_is_held() {
     for progress in [ProgressMode::Off, ProgressMode::Comments] {
         let relay = relay(Script::new([opens([Part::Wait(secs(50)), text_part(HELLO), Part::Hang])]));
         let mut route = verified(route(&["a"], 60));
-        route.progress = progress;
+        route.progress = Some(progress);
         let waiting = async { text(respond(&relay, route, STREAM).await.unwrap()).await };
 
         assert!(tokio::time::timeout(secs(30), waiting).await.is_err());

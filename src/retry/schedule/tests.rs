@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::retry::Policy;
-use crate::route::{Candidate, Chain, Edits, OnBreak, ProgressMode, ProviderId, Timeouts};
+use crate::route::{Candidate, Chain, Edits, ProviderId, Timeouts};
 use http::HeaderMap;
 
 mod beside;
@@ -41,19 +41,7 @@ fn route(order: Order, own: Policy, candidates: Vec<Policy>) -> Route {
             prefill: None,
         })
         .collect();
-    Route {
-        name: "r".into(),
-        title: None,
-        description: None,
-        chain: Chain::try_new(chain).expect("not empty"),
-        order,
-        policy: own,
-        on_break: OnBreak::Error,
-        delivery: crate::route::Delivery::Direct,
-        hedge: None,
-        cooldown: crate::retry::Cooldown::default(),
-        progress: ProgressMode::Comments,
-    }
+    Route { order, ..Route::new("r".into(), Chain::try_new(chain).expect("not empty"), own) }
 }
 
 const RETRY: Verdict = Verdict::Retry { after: None };
