@@ -8,9 +8,11 @@ use crate::retry::{Cooldown, Policy};
 
 mod candidate;
 mod routes;
+mod vendor;
 
 pub use candidate::{Candidate, Edits, Prefill, ProviderId, Timeouts};
 pub use routes::{Direct, Routes, nearest};
+pub use vendor::Vendor;
 
 /// A virtual model name with everything that decides how it is answered.
 #[derive(Debug, Clone)]
