@@ -9,6 +9,7 @@ mod layout;
 mod literal;
 pub mod models;
 mod patch;
+pub mod progress;
 mod scan;
 pub mod sse;
 #[cfg(test)]
