@@ -22,6 +22,7 @@ use crate::upstream::Upstream;
 mod answer;
 mod attempt;
 pub mod body;
+mod brief;
 mod dispatch;
 mod early;
 pub mod failure;
@@ -32,6 +33,7 @@ mod limits;
 mod observer;
 pub mod outcome;
 mod peek;
+mod progress;
 mod record;
 pub mod resume;
 mod sieve;
@@ -44,7 +46,8 @@ pub use failure::{Attempt, Failure};
 pub use health::Health;
 pub use outcome::Outcome;
 
-use early::Early;
+use early::Waiting;
+use heartbeat::Heartbeat;
 use observer::Observer;
 use resume::Prefills;
 
@@ -58,7 +61,7 @@ pub struct Request {
     pub path: Arc<str>,
     /// The route the client asked for.
     pub route: Arc<Route>,
-    /// What it shows while it waits, if it is a stream.
+    /// What it shows while it waits, if it is a stream, and for whom its errors are written.
     pub progress: ProgressMode,
     /// The body, read and checked.
     pub envelope: Envelope,
@@ -67,6 +70,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether whatever is said of it is for the eyes of the user of a chat.
+    fn is_for_a_chat(&self) -> bool {
+        matches!(self.progress, ProgressMode::OpenWebui | ProgressMode::Reasoning)
+    }
+
     /// Whether a stream that breaks is to be continued, or else what the answer will hold that nobody can
     /// continue.
     fn resumes(&self) -> Result<(), Option<Why>> {
@@ -126,13 +134,14 @@ impl<U: Upstream> Relay<U> {
         let progress = observer.progress();
         let route = Arc::clone(&request.route);
         let may_be_early = request.envelope.stream() && request.progress != ProgressMode::Off;
-        let mut attempts = Box::pin(dispatch::run(Arc::clone(self), request, observer));
+        let attempts = Box::pin(dispatch::run(Arc::clone(self), request, observer));
         if !may_be_early {
             return attempts.await.map(body::late);
         }
-        match tokio::time::timeout(self.head_after, &mut attempts).await {
-            Ok(result) => result.map(body::late),
-            Err(_) => Ok(body::early(&route, Early::new(attempts, progress))),
+        let heartbeat = Heartbeat::new(progress, self.head_after);
+        match Waiting::new(attempts, heartbeat).head().await {
+            Ok(early) => Ok(body::early(&route, early)),
+            Err(result) => result.map(body::late),
         }
     }
 }

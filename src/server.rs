@@ -33,6 +33,7 @@ mod connection;
 mod guard;
 mod models;
 mod origin;
+mod profile;
 mod request_id;
 mod watch;
 

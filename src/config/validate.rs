@@ -14,6 +14,7 @@ use crate::route::{Direct, Notifications, Routes, nearest};
 
 mod candidate;
 mod keys;
+mod notifications;
 mod policy;
 mod provider;
 mod route;
@@ -41,6 +42,7 @@ pub fn runtime(
         used_providers: BTreeSet::new(),
         policy: Policy::default(),
         cooldown: Cooldown::default(),
+        notifications: notifications::over(Notifications::default(), file.notifications.as_ref()),
     };
     validation.run(overrides)
 }
@@ -62,6 +64,8 @@ struct Validation<'a> {
     policy: Policy,
     /// The default cooldown.
     cooldown: Cooldown,
+    /// The default toasts.
+    notifications: Notifications,
 }
 
 impl<'a> Validation<'a> {
@@ -178,7 +182,7 @@ impl<'a> Validation<'a> {
                 template,
                 policy: policy.clone(),
                 cooldown: self.cooldown,
-                notifications: Notifications::default(),
+                notifications: self.notifications,
             })
             .collect()
     }

@@ -49,10 +49,13 @@ impl<U: Upstream> http_body::Body for Body<U> {
         loop {
             let bytes = match &mut self.0 {
                 State::Early(early) => match ready!(early.poll_next(cx)) {
-                    Next::Comment(comment) => Some(comment),
-                    Next::Become(content) => {
+                    Next::Say(bytes) => Some(bytes),
+                    Next::Become(last, content) => {
                         self.0 = State::Answer(content);
-                        continue;
+                        if last.is_empty() {
+                            continue;
+                        }
+                        Some(last)
                     }
                 },
                 State::Answer(content) => ready!(content.poll_next(cx)),

@@ -3,49 +3,72 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Failure;
 use super::answer::{Answer, Content};
 use super::heartbeat::Heartbeat;
-use super::observer::Progress;
 use crate::openai::sse;
 use crate::upstream::Upstream;
 
 type Attempts<U> = Pin<Box<dyn Future<Output = Result<Answer<U>, Failure>> + Send>>;
 
-/// The attempts of a request whose head has gone out.
-pub(super) struct Early<U: Upstream> {
+/// The attempts of a request that has no head yet.
+pub(super) struct Waiting<U: Upstream> {
     attempts: Attempts<U>,
     heartbeat: Heartbeat,
 }
 
-impl<U: Upstream> Early<U> {
+impl<U: Upstream> Waiting<U> {
     pub(super) fn new(
         attempts: Pin<Box<impl Future<Output = Result<Answer<U>, Failure>> + Send + 'static>>,
-        progress: Progress,
+        heartbeat: Heartbeat,
     ) -> Self {
-        // The first heartbeat is due at once: it is what the head goes out with.
-        Self { attempts, heartbeat: Heartbeat::new(progress, Duration::ZERO) }
+        Self { attempts, heartbeat }
     }
 
-    /// A heartbeat, or what the body becomes when the attempts are over.
+    /// What comes of the attempts; or as soon as there is something to say before that, the same with an early
+    /// head.
+    pub(super) async fn head(mut self) -> Result<Early<U>, Result<Answer<U>, Failure>> {
+        let first = std::future::poll_fn(|cx| match self.attempts.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Err(result)),
+            Poll::Pending => self.heartbeat.poll_next(cx).map(Ok),
+        });
+        let first = Some(first.await?);
+        Ok(Early { attempts: self.attempts, heartbeat: self.heartbeat, first })
+    }
+}
+
+/// The attempts of a request whose head has gone out.
+pub(super) struct Early<U: Upstream> {
+    attempts: Attempts<U>,
+    heartbeat: Heartbeat,
+    /// What the head goes out with.
+    first: Option<Bytes>,
+}
+
+impl<U: Upstream> Early<U> {
+    /// What is to say, or what the body becomes when the attempts are over.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<U>> {
-        if let Poll::Ready(result) = self.attempts.as_mut().poll(cx) {
-            return Poll::Ready(match result {
-                Ok(answer) => Next::Become(answer.content),
-                Err(failure) => Next::Become(Content::over(in_band(&failure))),
-            });
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Next::Say(first));
         }
-        self.heartbeat.poll_next(cx).map(Next::Comment)
+        let Poll::Ready(result) = self.attempts.as_mut().poll(cx) else {
+            return self.heartbeat.poll_next(cx).map(Next::Say);
+        };
+        let last = self.heartbeat.close(true).unwrap_or_default();
+        Poll::Ready(match result {
+            Ok(answer) => Next::Become(last, answer.content),
+            Err(failure) => Next::Become(last, Content::over(in_band(&failure))),
+        })
     }
 }
 
 pub(super) enum Next<U: Upstream> {
-    Comment(Bytes),
-    Become(Content<U>),
+    Say(Bytes),
+    /// The last that is said, which may be nothing, and what follows it.
+    Become(Bytes, Content<U>),
 }
 
 /// The failure as the last events of a stream.

@@ -16,6 +16,8 @@ pub struct Failure {
     pub outcome: Outcome,
     /// One sentence that says what happened and what to do.
     pub message: String,
+    /// The same for the user of a chat, shorter, where one asked; the message is then a detail.
+    pub short: Option<String>,
     /// When asking again may help.
     pub retry_after: Option<Duration>,
     /// The status of the fault that decided the outcome, where it had one.
@@ -27,14 +29,19 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The error a client gets for it, with the trail under `metadata.attempts`.
+    /// The error a client gets for it, with the trail under `metadata.attempts`, and under `metadata.detail` the
+    /// message where a shorter one stands in its place.
     pub fn error_object(&self) -> ErrorObject {
+        let (message, metadata) = match &self.short {
+            Some(short) => (short, json!({ "attempts": self.trail, "detail": self.message })),
+            None => (&self.message, json!({ "attempts": self.trail })),
+        };
         ErrorObject {
-            message: self.message.clone(),
+            message: message.clone(),
             kind: self.outcome.kind(),
             code: self.outcome.as_str(),
             param: None,
-            metadata: Some(json!({ "attempts": self.trail })),
+            metadata: Some(metadata),
         }
     }
 }
@@ -84,6 +91,7 @@ mod tests {
         let failure = Failure {
             outcome: Outcome::Failed(Class::RateLimited),
             message: "no answer".into(),
+            short: None,
             retry_after: None,
             provider_status: Some(429),
             attempts: 1,

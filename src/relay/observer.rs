@@ -1,13 +1,14 @@
 //! Sees everything that happens to a request: log lines, the trail and the shown progress all
 //! hang on it, and there is no second place that counts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
 
 use super::health::{Pass, Rest};
+use super::progress::Progress;
 use super::{Attempt, Drain, Failure, Outcome, Request};
 use crate::config::Secrets;
 use crate::retry::Fault;
@@ -15,9 +16,14 @@ use crate::retry::schedule::Send;
 use crate::route::Candidate;
 use crate::telemetry::{self, Access};
 
+mod story;
+mod tried;
 mod words;
 
-pub(super) use words::not_asked;
+pub(super) use tried::Try;
+pub(super) use words::{attempts, not_asked};
+
+use story::Story;
 
 /// More attempts than this are counted but not told one by one.
 const LONGEST_TRAIL: usize = 500;
@@ -39,49 +45,13 @@ pub(super) struct Observer {
     /// What the answer's candidate is told about its end.
     pass: Option<Pass>,
     trail: Vec<Attempt>,
-    progress: Progress,
+    story: Story,
+    /// Whether errors are for the eyes of the user of a chat.
+    brief: bool,
     warned: bool,
     ended: bool,
     dropped: Outcome,
     drain: Drain,
-}
-
-/// One attempt, as logs and trails call it.
-#[derive(Debug, Clone)]
-pub(super) struct Try {
-    number: u32,
-    waited: Duration,
-    provider: Arc<str>,
-    model: Arc<str>,
-    /// The name of its key, where the provider has several.
-    key: Option<Arc<str>>,
-}
-
-impl Try {
-    pub(super) fn new(send: &Send, candidate: &Candidate, key: Option<Arc<str>>) -> Self {
-        Self {
-            number: send.number,
-            waited: send.wait,
-            provider: Arc::clone(&candidate.provider_name),
-            model: Arc::clone(&candidate.model),
-            key,
-        }
-    }
-}
-
-/// The newest thing worth showing to a client that waits.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Progress(Arc<Mutex<String>>);
-
-impl Progress {
-    fn set(&self, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
-    }
-
-    /// The text, one line.
-    pub(super) fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl Observer {
@@ -105,7 +75,8 @@ impl Observer {
             latest: None,
             pass: None,
             trail: Vec::new(),
-            progress: Progress::default(),
+            story: Story::new(request),
+            brief: request.is_for_a_chat(),
             warned: false,
             ended: false,
             dropped: Outcome::ClientGone,
@@ -114,7 +85,12 @@ impl Observer {
     }
 
     pub(super) fn progress(&self) -> Progress {
-        self.progress.clone()
+        self.story.progress().clone()
+    }
+
+    /// Whether errors are one short sentence, for the user of a chat.
+    pub(super) fn brief(&self) -> bool {
+        self.brief
     }
 
     pub(super) fn trail(&self) -> &[Attempt] {
@@ -132,22 +108,19 @@ impl Observer {
 
     /// `provider/model` of the latest attempt.
     pub(super) fn candidate(&self) -> String {
-        self.latest
-            .as_ref()
-            .map(|attempt| format!("{}/{}", attempt.provider, attempt.model))
-            .unwrap_or_default()
+        self.latest.as_ref().map(Try::candidate).unwrap_or_default()
     }
 
     /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
     pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<(&Candidate, &str)>) {
         let text = words::waiting(send, of, rest);
         tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.client, self.route);
-        self.progress.set(text);
+        self.story.waiting(send, text);
     }
 
     /// The next attempt has to wait for its turn behind those of others.
     pub(super) fn queued(&self, send: &Send, of: u32, candidate: &Candidate, rest: &Rest) {
-        self.progress.set(words::queued(send, of, candidate, rest));
+        self.story.progress().wait(words::queued(send, of, candidate, rest));
     }
 
     /// A candidate was not asked when it was its turn.
@@ -163,8 +136,8 @@ impl Observer {
         // One more key is tried under the number of the first.
         self.sent = self.sent.max(attempt.number);
         self.of = of;
+        self.story.sending(attempt, self.latest.as_ref(), of);
         self.latest = Some(attempt.clone());
-        self.progress.set(format!("Attempt {}/{of} in progress…", attempt.number));
     }
 
     /// An attempt failed; gives the fault back with every secret masked.
@@ -176,17 +149,19 @@ impl Observer {
             "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, attempt.model, attempt.number, self.of,
         );
         self.remember(attempt, &fault);
+        self.story.failed(attempt, &fault);
         fault
     }
 
     /// Of two attempts under way `attempt` is cancelled, because `other` did `what`; that is no failure.
-    pub(super) fn cancelled(&self, attempt: &Try, other: &Try, what: &str) {
+    pub(super) fn cancelled(&mut self, attempt: &Try, other: &Try, what: &str) {
         tracing::info!(
             request_id = %self.id, route = %self.route, provider = %attempt.provider,
             key = attempt.key.as_deref(),
             "{}:{} - Attempt {}/{}: cancelled, attempt {} {what}",
             self.client, attempt.model, attempt.number, self.of, other.number,
         );
+        self.story.let_go();
     }
 
     /// The answer of the latest attempt broke off after it had opened; gives the fault back with
@@ -206,6 +181,7 @@ impl Observer {
             );
             self.remember(&attempt, &fault);
         }
+        self.story.broke(self.elapsed(), self.sent);
         (fault, key)
     }
 
@@ -238,6 +214,7 @@ impl Observer {
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
             self.client, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
         );
+        self.story.answered(&attempt, self.elapsed(), self.sent);
         self.latest = Some(attempt);
         self.pass = Some(pass);
     }
@@ -270,8 +247,14 @@ impl Observer {
 
     /// No attempt follows, and none was answered.
     pub(super) fn failed_for_good(&mut self, failure: &Failure) {
+        self.unanswered(failure.short.as_deref().unwrap_or(&failure.message));
         self.provider_status = failure.provider_status;
         self.ended(failure.outcome);
+    }
+
+    /// Nobody answers, or goes on with an answer; `error` is what the user is told.
+    pub(super) fn unanswered(&self, error: &str) {
+        self.story.unanswered(self.elapsed(), self.sent, error);
     }
 
     /// From now on being dropped before the end means this.

@@ -14,7 +14,7 @@ use super::flow::Opening;
 use super::heartbeat::{HEARTBEAT, Heartbeat};
 use super::observer::Observer;
 use super::record::Record;
-use super::{Attempt, Outcome, flow};
+use super::{Attempt, Outcome, brief, flow};
 use crate::openai::continuation::Mode;
 use crate::openai::envelope::Envelope;
 use crate::retry::{Class, Fault, Phase};
@@ -23,8 +23,8 @@ use crate::upstream::Upstream;
 
 /// What comes of a broken stream.
 pub(super) enum Resumed<U: Upstream> {
-    /// Nothing yet: a heartbeat.
-    Comment(Bytes),
+    /// Nothing yet, but something to say.
+    Say(Bytes),
     /// The rest of the answer.
     With(Opening<U::Body>, Observer, Box<Dispatch<U>>),
     /// The end, told as the break with all that came of it.
@@ -37,6 +37,8 @@ pub(super) struct Break {
     pub(super) candidate: String,
     pub(super) outcome: Outcome,
     pub(super) reason: String,
+    /// The same for the user of a chat.
+    pub(super) short: String,
 }
 
 type Search<U> = Pin<Box<dyn Future<Output = Resumed<U>> + Send>>;
@@ -63,7 +65,13 @@ impl<U: Upstream> Resuming<U> {
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Resumed<U>> {
         match self.search.as_mut().poll(cx) {
-            Poll::Pending => self.heartbeat.poll_next(cx).map(Resumed::Comment),
+            Poll::Pending => self.heartbeat.poll_next(cx).map(Resumed::Say),
+            Poll::Ready(Resumed::With(mut opening, observer, dispatch)) => {
+                if let Some(last) = self.heartbeat.close(false) {
+                    opening.pieces.push_front(last);
+                }
+                Poll::Ready(Resumed::With(opening, observer, dispatch))
+            }
             found @ Poll::Ready(_) => found,
         }
     }
@@ -86,7 +94,8 @@ async fn search<U: Upstream>(
         Ok(Opened { content: Content::Whole(_), .. }) => return Resumed::Never(broken, observer),
         Err(End::ShuttingDown) => {
             let reason = format!("{}; Backstop was stopped before somebody else went on", broken.reason);
-            return Resumed::Never(Break { outcome: Outcome::ShuttingDown, reason, ..broken }, observer);
+            let broken = Break { outcome: Outcome::ShuttingDown, reason, ..broken };
+            return Resumed::Never(broken, observer);
         }
         Err(End::Stopped(stop, ..)) => stop,
     };
@@ -103,7 +112,8 @@ async fn search<U: Upstream>(
             },
         ),
     };
-    Resumed::Never(Break { reason, ..broken }, observer)
+    let short = brief::broke_off(&broken.reason, true);
+    Resumed::Never(Break { reason, short, ..broken }, observer)
 }
 
 /// The candidates that have refused to go on from the beginning of an answer, for as long as the

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::Outcome;
 use super::dispatch::Dispatch;
 use super::flow::{Flow, Flowed, Opening};
 use super::observer::Observer;
 use super::resume::{Break, Resumed, Resuming};
+use super::{Outcome, brief};
 use crate::openai::error::ErrorObject;
 use crate::openai::sse;
 use crate::openai::transcript::Why;
@@ -96,18 +96,21 @@ impl<U: Upstream> Stream<U> {
                     Poll::Pending if self.drained.as_mut().poll(cx).is_pending() => return Poll::Pending,
                     Poll::Pending if flow.finished() => flow.close(),
                     Poll::Pending => {
-                        let candidate = observer.candidate();
-                        self.fail(&candidate, Outcome::ShuttingDown, "Backstop was stopped");
+                        let (candidate, reason) = (observer.candidate(), "Backstop was stopped".to_owned());
+                        let short = brief::broke_off(&reason, false);
+                        self.fail(&Break { candidate, outcome: Outcome::ShuttingDown, reason, short });
                     }
                 },
                 State::Resuming(resuming) => match resuming.poll_next(cx) {
-                    Poll::Ready(Resumed::Comment(comment)) => return Poll::Ready(Some(comment)),
+                    Poll::Ready(Resumed::Say(bytes)) => return Poll::Ready(Some(bytes)),
                     Poll::Ready(Resumed::With(opening, observer, dispatch)) => {
                         self.state = State::Flowing(Flow::new(opening), observer, Ok(dispatch));
                     }
-                    Poll::Ready(Resumed::Never(Break { candidate, outcome, reason }, observer)) => {
+                    Poll::Ready(Resumed::Never(broken, observer)) => {
+                        observer.unanswered(&broken.short);
+                        self.last.extend(observer.progress().close(false));
                         self.state = State::Over(observer);
-                        self.fail(&candidate, outcome, &reason);
+                        self.fail(&broken);
                     }
                     Poll::Pending => return Poll::Pending,
                 },
@@ -150,11 +153,12 @@ impl<U: Upstream> Stream<U> {
         let resumable = flow.sieve().resumable();
         let record = flow.sieve().take_record();
         let reason = fault.reason.clone();
+        let short = brief::broke_off(&reason, false);
+        let mut broken = Break { candidate, outcome, reason, short };
         let why = match (way_on.and_then(|way_on| resumable.map(|()| way_on).map_err(Some)), record) {
             (Ok(dispatch), Some(record)) => {
                 // From here on the search has the observer; a panic in it is seen as one while it unwinds.
                 observer.if_dropped(Outcome::ClientGone);
-                let broken = Break { candidate, outcome, reason };
                 self.state = State::Resuming(Resuming::new(dispatch, observer, record, broken, (fault, key)));
                 return;
             }
@@ -162,30 +166,36 @@ impl<U: Upstream> Stream<U> {
             (Ok(_), None) => None,
         };
         self.state = State::Over(observer);
-        match why {
-            Some(why) => {
-                let reason = format!("{reason}; the answer so far holds {why}, so nobody else can go on");
-                self.fail(&candidate, outcome, &reason);
-            }
-            None => self.fail(&candidate, outcome, &reason),
+        if let Some(why) = why {
+            let reason = broken.reason;
+            broken.reason = format!("{reason}; the answer so far holds {why}, so nobody else can go on");
         }
+        self.fail(&broken);
     }
 
-    /// Ends the stream, which broke at `candidate`, with the error event.
-    fn fail(&mut self, candidate: &str, outcome: Outcome, reason: &str) {
+    /// Ends the stream with the error event.
+    fn fail(&mut self, broken: &Break) {
         self.over();
-        self.outcome = outcome;
+        let Break { candidate, outcome, reason, short } = broken;
+        self.outcome = *outcome;
         let State::Over(observer) = &self.state else { return };
+        let mut message =
+            format!("The answer of `{candidate}` broke off: {reason}; ask again to get a whole one");
+        let mut metadata = serde_json::json!({
+            "candidate": candidate,
+            "reason": reason,
+            "attempts": observer.trail(),
+        });
+        if observer.brief() {
+            let detail = std::mem::replace(&mut message, short.clone());
+            metadata["detail"] = detail.into();
+        }
         let error = ErrorObject {
-            message: format!("The answer of `{candidate}` broke off: {reason}; ask again to get a whole one"),
+            message,
             kind: outcome.kind(),
             code: outcome.as_str(),
             param: None,
-            metadata: Some(serde_json::json!({
-                "candidate": candidate,
-                "reason": reason,
-                "attempts": observer.trail(),
-            })),
+            metadata: Some(metadata),
         };
         self.last.push_back(sse::data_event(&error.to_json()));
         self.last.push_back(Bytes::from_static(sse::DONE));

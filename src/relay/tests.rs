@@ -21,6 +21,7 @@ mod before_commit;
 mod ends;
 mod hedge;
 mod pools;
+mod progress;
 mod quotas;
 mod rests;
 mod rests_of_all;

@@ -7,9 +7,9 @@ use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 
 use super::access::{Asked, clip};
-use super::body;
 use super::error::ApiError;
 use super::router::App;
+use super::{body, profile};
 use crate::openai::envelope::{Envelope, InvalidRequest};
 use crate::relay::{self, Outcome};
 use crate::route::Routes;
@@ -33,13 +33,15 @@ pub(super) async fn complete<U: Upstream>(
     if draining.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
+    let progress =
+        profile::choose(&head.headers, route.progress, head.uri.path()).map_err(invalid_request)?;
     let name = Arc::clone(&route.name);
     asked.hand_over();
     let request = relay::Request {
         id: asked.id,
         client: asked.client,
         path: asked.path,
-        progress: route.progress.unwrap_or_default(),
+        progress,
         route,
         envelope,
         headers: head.headers,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Validation;
 use super::provider::Known;
+use super::{Validation, notifications};
 use crate::config::estimate::Estimate;
-use crate::config::file::{CandidateTable, ProgressName, RouteTable};
+use crate::config::file::{CandidateTable, RouteTable};
 use crate::config::spanned::{At, TextOr};
 use crate::retry::Quota;
 use crate::route::{Candidate, Card, Chain, Delivery, Hedge, OnBreak, Order, Route};
@@ -63,9 +63,9 @@ impl<'a> Validation<'a> {
             hedge,
             cooldown: self.cooldown(self.cooldown, table.cooldown.as_ref()),
             progress: table.progress.as_ref().map(|progress| (*progress.value()).into()),
+            notifications: notifications::over(self.notifications, table.notifications.as_ref()),
             ..Route::new(name.value().as_str().into(), chain, policy)
         };
-        self.not_yet(table);
         self.continues_nothing(&route, table);
         if complete {
             self.hedges_nothing(&route, table, providers);
@@ -76,15 +76,6 @@ impl<'a> Validation<'a> {
             self.ignored_pauses(entries);
         }
         Some(route)
-    }
-
-    /// Values that are accepted and do not do all they say.
-    fn not_yet(&mut self, table: &RouteTable) {
-        let shown = |name: &ProgressName| matches!(name, ProgressName::OpenWebui | ProgressName::Reasoning);
-        if let Some(progress) = table.progress.as_ref().filter(|progress| shown(progress.value())) {
-            self.findings
-                .warning(progress.span(), "this kind of progress acts as `comments` in this version");
-        }
     }
 
     /// Keys about broken streams where no stream is resumed.

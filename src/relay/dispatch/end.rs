@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::relay::health::Rest;
-use crate::relay::observer::{Observer, not_asked};
-use crate::relay::{Attempt, Failure, Outcome, Request};
+use crate::relay::observer::{Observer, attempts, not_asked};
+use crate::relay::{Attempt, Failure, Outcome, Request, brief};
 use crate::retry::schedule::Stop;
 use crate::retry::{Class, Fault, Words};
 use crate::route::Candidate;
@@ -24,10 +24,7 @@ impl End {
         let route = &request.route.name;
         let trail = observer.take_trail();
         let sent = observer.attempts();
-        let attempts = match sent {
-            1 => "1 attempt".to_owned(),
-            count => format!("{count} attempts"),
-        };
+        let attempts = attempts(sent);
         let (stop, candidate, fault, rests) = match self {
             Self::Stopped(stop, (candidate, fault), rests) => (stop, candidate, fault, rests),
             Self::ShuttingDown => {
@@ -36,6 +33,7 @@ impl End {
                     message: format!(
                         "Backstop is shutting down; `{route}` had no answer after {attempts}: ask again in a moment"
                     ),
+                    short: observer.brief().then(|| brief::shutting_down(sent)),
                     retry_after: Some(Duration::from_secs(1)),
                     provider_status: None,
                     attempts: sent,
@@ -69,9 +67,12 @@ impl End {
             let reason = stop.reason;
             format!(" after {attempts} in {elapsed} ({reason}), `{provider_name}/{model}`: {fault}{others}")
         };
+        let short =
+            || brief::no_answer(sent, observer.elapsed(), &candidates[candidate], &fault, retry_after);
         Failure {
             outcome: Outcome::Failed(fault.class),
             message: format!("`{route}` got no answer{what}{hint}"),
+            short: observer.brief().then(short),
             retry_after,
             provider_status: fault.status,
             attempts: sent,

@@ -153,7 +153,7 @@ impl<U: Upstream> Dispatch<U> {
 }
 
 /// Lets go of those that are still under way, because the attempt `ended` did `what`.
-fn cancel<B>(under_way: Vec<Sent<B>>, ended: &Try, what: &str, observer: &Observer) {
+fn cancel<B>(under_way: Vec<Sent<B>>, ended: &Try, what: &str, observer: &mut Observer) {
     for Sent { attempt, .. } in under_way {
         observer.cancelled(&attempt, ended, what);
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::relay::health::Rest;
 use crate::retry::Words;
 use crate::retry::schedule::{Gap, Send};
-use crate::route::Candidate;
+use crate::route::{Candidate, Vendor};
 
 /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
 pub(super) fn waiting(send: &Send, of: u32, rest: Option<(&Candidate, &str)>) -> String {
@@ -52,6 +52,51 @@ pub(super) fn queued(send: &Send, of: u32, candidate: &Candidate, rest: &Rest) -
 /// `why` follows the name of `candidate`.
 pub(in crate::relay) fn not_asked(candidate: &Candidate, why: &str) -> String {
     format!("`{}/{}` {why}", candidate.provider_name, candidate.model)
+}
+
+/// The next model is asked, after `times` attempts at the one before it; `sent` of `of` have been made.
+pub(super) fn switched(from: &str, to: &str, times: u32, (sent, of): (u32, u32)) -> String {
+    format!("Switched to {to} after {} at {from} ({sent}/{of} attempts)", attempts(times))
+}
+
+/// Who makes `model`, or else the model.
+pub(super) fn maker(model: &str) -> &str {
+    match Vendor::of_model(model) {
+        Some(vendor) => vendor.name(),
+        None => model,
+    }
+}
+
+/// An answer of `who` came: the line, and a toast where it took more than one attempt.
+pub(super) fn received(who: &str, elapsed: Duration, sent: u32) -> (String, Option<String>) {
+    let (time, attempts) = (Words::about(elapsed), attempts(sent));
+    let line = format!("Response received from {who} after {time} ({attempts})");
+    (line, (sent > 1).then(|| format!("Response received after {attempts}")))
+}
+
+/// `who` goes on with an answer that had broken off so long ago.
+pub(super) fn continued(who: &str, elapsed: Duration, sent: u32) -> (String, Option<String>) {
+    let (time, attempts) = (Words::about(elapsed), attempts(sent));
+    let line = format!("Response continued by {who} after {time} ({attempts})");
+    (line, Some(format!("Response continued after {attempts}")))
+}
+
+/// Nobody answered.
+pub(super) fn not_received(elapsed: Duration, sent: u32) -> String {
+    format!("No answer after {} in {}", attempts(sent), Words::about(elapsed))
+}
+
+/// Nobody went on with an answer that had broken off so long ago.
+pub(super) fn not_continued(elapsed: Duration, sent: u32) -> String {
+    format!("Nobody went on with the answer, after {} in {}", attempts(sent), Words::about(elapsed))
+}
+
+/// So many attempts.
+pub(in crate::relay) fn attempts(count: u32) -> String {
+    match count {
+        1 => "1 attempt".to_owned(),
+        count => format!("{count} attempts"),
+    }
 }
 
 /// Minutes and seconds, as the retry pipe logged them: `0m27s`.

@@ -4,6 +4,7 @@ fn failure(class: Class, retry_after: Option<Duration>, provider_status: Option<
     let failure = Failure {
         outcome: Outcome::Failed(class),
         message: "no candidate answered".into(),
+        short: None,
         retry_after,
         provider_status,
         attempts: 3,
@@ -99,6 +100,7 @@ fn a_drain_asks_to_be_asked_again() {
     let failure = Failure {
         outcome: Outcome::ShuttingDown,
         message: "no answer yet".into(),
+        short: None,
         retry_after: None,
         provider_status: None,
         attempts: 2,

@@ -1,0 +1,214 @@
+//! What a stream shows while there is no answer, or none any more: what is worth showing, and when.
+//!
+//! The observer says what happens, and whoever writes the stream takes what is due. Both are polled by the
+//! task of the request, one after the other, so nobody has to be woken.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::Request;
+use crate::openai::progress::{Author, Toast};
+use crate::route::{Notifications, ProgressMode};
+
+mod pacer;
+
+use pacer::Pacer;
+
+/// The progress of one request.
+#[derive(Debug, Clone)]
+pub(super) struct Progress(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    began: Instant,
+    voice: Voice,
+    state: Mutex<State>,
+}
+
+/// How progress is told, beside comments.
+#[derive(Debug)]
+enum Voice {
+    /// Not at all.
+    Silent,
+    /// Open `WebUI`'s status line and toasts.
+    OpenWebui(Author, Notifications),
+    /// A folded thinking block.
+    Reasoning(Author),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The newest thing worth telling, for comments.
+    text: String,
+    pacer: Pacer,
+    /// They go out with the next line.
+    toasts: Vec<(Toast, String)>,
+    /// Toasts about who refuses for good, as long as it is open whether the request goes on without them.
+    refusals: Vec<String>,
+    /// Whether more than one attempt was needed.
+    retried: bool,
+    last: Option<Last>,
+}
+
+/// What is said in the end.
+#[derive(Debug)]
+struct Last {
+    line: String,
+    toast: Option<(Toast, String)>,
+}
+
+impl Progress {
+    pub(super) fn new(request: &Request) -> Self {
+        let author = || {
+            let created = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+            Author::new(&request.id, created, &request.route.name)
+        };
+        let voice = match request.progress {
+            ProgressMode::Off | ProgressMode::Comments => Voice::Silent,
+            ProgressMode::OpenWebui => Voice::OpenWebui(author(), request.route.notifications),
+            ProgressMode::Reasoning => Voice::Reasoning(author()),
+        };
+        Self(Arc::new(Shared { began: Instant::now(), voice, state: Mutex::default() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.began.elapsed()
+    }
+
+    /// An attempt goes out: `text` says so, and where there is something better to show, `line` does.
+    pub(super) fn attempt(&self, text: String, line: Option<String>) {
+        let now = self.now();
+        let mut state = self.state();
+        state.goes_on();
+        // Nothing at all when the first one answers.
+        if state.retried {
+            state.pacer.say_if_it_lasts(line.unwrap_or_else(|| text.clone()), now);
+        }
+        state.text = text;
+    }
+
+    /// A wait begins, or goes on.
+    pub(super) fn wait(&self, text: String) {
+        let now = self.now();
+        let mut state = self.state();
+        state.goes_on();
+        state.pacer.say(text.clone(), now);
+        state.text = text;
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&self) {
+        self.state().retried = true;
+    }
+
+    /// An answer broke off: what was to be said before is over.
+    pub(super) fn broke(&self) {
+        let now = self.now();
+        let mut state = self.state();
+        state.pacer.close(now);
+        state.toasts.clear();
+        state.refusals.clear();
+        (state.last, state.retried) = (None, true);
+    }
+
+    /// A toast, to go out with the next line if its kind is wanted.
+    pub(super) fn toast(&self, kind: Toast, text: String) {
+        self.state().toasts.push((kind, text));
+    }
+
+    /// A toast about somebody who refuses for good, if the request goes on.
+    pub(super) fn refusal(&self, text: String) {
+        self.state().refusals.push(text);
+    }
+
+    /// What is said when an answer has come.
+    pub(super) fn answered(&self, line: String, toast: Option<String>) {
+        let mut state = self.state();
+        state.goes_on();
+        state.last = Some(Last { line, toast: toast.map(|text| (Toast::Success, text)) });
+    }
+
+    /// What is said when none will.
+    pub(super) fn unanswered(&self, line: String, toast: String) {
+        let mut state = self.state();
+        state.refusals.clear();
+        state.last = Some(Last { line, toast: Some((Toast::Error, toast)) });
+    }
+
+    /// The newest text, one line.
+    pub(super) fn text(&self) -> String {
+        self.state().text.clone()
+    }
+
+    /// When something is to go out.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.0.voice {
+            Voice::Silent => None,
+            _ => self.state().pacer.due().map(|due| self.0.began + due),
+        }
+    }
+
+    /// What is to go out now.
+    pub(super) fn take(&self) -> Option<Bytes> {
+        let now = self.now();
+        let mut state = self.state();
+        let line = state.pacer.take(now)?;
+        let toasts = std::mem::take(&mut state.toasts);
+        Some(self.0.voice.tell(&line, false, toasts))
+    }
+
+    /// The last that is said, before an answer goes out or goes on, or before the error: if something was
+    /// shown that would otherwise stand there for ever, or if the head is `early` and the client has waited
+    /// for more than one attempt.
+    pub(super) fn close(&self, early: bool) -> Option<Bytes> {
+        let now = self.now();
+        let mut state = self.state();
+        let open = state.pacer.close(now);
+        let mut toasts = std::mem::take(&mut state.toasts);
+        let Last { line, toast } = state.last.take()?;
+        if matches!(self.0.voice, Voice::Silent) || !(open || early && state.retried) {
+            return None;
+        }
+        toasts.extend(toast);
+        Some(self.0.voice.tell(&line, true, toasts))
+    }
+}
+
+impl State {
+    fn goes_on(&mut self) {
+        let refusals = self.refusals.drain(..).map(|text| (Toast::Error, text));
+        self.toasts.extend(refusals);
+    }
+}
+
+impl Voice {
+    fn tell(&self, line: &str, done: bool, toasts: Vec<(Toast, String)>) -> Bytes {
+        match self {
+            Self::Silent => Bytes::new(),
+            Self::Reasoning(author) => author.reasoning(line),
+            Self::OpenWebui(author, wanted) => {
+                let mut events = BytesMut::from(author.status(line, done));
+                for (kind, text) in toasts.into_iter().filter(|(kind, _)| is_wanted(*wanted, *kind)) {
+                    events.extend_from_slice(&author.toast(kind, &text));
+                }
+                events.freeze()
+            }
+        }
+    }
+}
+
+fn is_wanted(notifications: Notifications, kind: Toast) -> bool {
+    match kind {
+        Toast::Success => notifications.success,
+        Toast::Warning => notifications.warning,
+        Toast::Error => notifications.error,
+        Toast::Info => notifications.info,
+    }
+}

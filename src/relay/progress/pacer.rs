@@ -1,0 +1,160 @@
+//! Which line is shown when: one a second at most, and the newest always in the end.
+
+use std::time::Duration;
+
+/// Each line is a write to the database of whoever shows it.
+pub(super) const PACE: Duration = Duration::from_secs(1);
+
+/// Holds lines back until their time has come; a newer one takes the place of an older one that waits.
+///
+/// Times are counted from the beginning of the request, and never run backwards.
+#[derive(Debug, Default)]
+pub(super) struct Pacer {
+    /// The newest line, as long as it has not been shown, and when it is due.
+    newest: Option<(String, Duration)>,
+    /// When the latest line was shown.
+    shown: Option<Duration>,
+    /// Whether a line is shown that says it goes on.
+    open: bool,
+}
+
+impl Pacer {
+    /// A new line, worth showing at once.
+    pub(super) fn say(&mut self, line: String, now: Duration) {
+        self.newest = Some((line, self.turn(now)));
+    }
+
+    /// A new line that is worth showing once it has been true for a while, unless one is shown that it replaces.
+    pub(super) fn say_if_it_lasts(&mut self, line: String, now: Duration) {
+        let from = if self.open { now } else { now + PACE };
+        self.newest = Some((line, self.turn(from)));
+    }
+
+    /// When the newest line is to be shown, if it has not been.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.newest.as_ref().map(|(_, due)| *due)
+    }
+
+    /// The line to show now.
+    pub(super) fn take(&mut self, now: Duration) -> Option<String> {
+        let (line, _) = self.newest.take_if(|(_, due)| *due <= now)?;
+        self.shown = Some(now);
+        self.open = true;
+        Some(line)
+    }
+
+    /// Nothing that was said is worth showing any more. Whether a line is shown that says it goes on, which
+    /// needs a last one now, whatever the pace.
+    pub(super) fn close(&mut self, now: Duration) -> bool {
+        self.newest = None;
+        if self.open {
+            self.shown = Some(now);
+        }
+        std::mem::take(&mut self.open)
+    }
+
+    /// The first moment from `from` on that keeps the pace.
+    fn turn(&self, from: Duration) -> Duration {
+        self.shown.map_or(from, |shown| from.max(shown + PACE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_newest_waits_its_turn() {
+        let mut pacer = Pacer::default();
+        pacer.say("a".into(), at(100));
+        assert_eq!((pacer.due(), pacer.take(at(100))), (Some(at(100)), Some("a".into())));
+        pacer.say("b".into(), at(300));
+        pacer.say_if_it_lasts("c".into(), at(400));
+        assert_eq!((pacer.due(), pacer.take(at(1_099))), (Some(at(1_100)), None));
+        assert_eq!((pacer.take(at(1_100)), pacer.due()), (Some("c".into()), None));
+        assert!(pacer.close(at(1_200)));
+        assert!(!pacer.close(at(1_200)), "it is closed");
+        pacer.say("d".into(), at(1_300));
+        assert_eq!(pacer.due(), Some(at(2_200)), "the last line counts too");
+    }
+
+    #[test]
+    fn what_is_over_within_a_second_is_never_said() {
+        let mut pacer = Pacer::default();
+        pacer.say_if_it_lasts("a".into(), at(0));
+        pacer.say_if_it_lasts("b".into(), at(900));
+        assert_eq!((pacer.take(at(1_899)), pacer.due()), (None, Some(at(1_900))));
+        assert!(!pacer.close(at(1_899)));
+        assert_eq!(pacer.due(), None);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Happens {
+        Say,
+        SayIfItLasts,
+        Look,
+        Close,
+    }
+
+    fn happens() -> impl Strategy<Value = (u64, Happens)> {
+        let what = prop_oneof![
+            3 => Just(Happens::Say),
+            3 => Just(Happens::SayIfItLasts),
+            6 => Just(Happens::Look),
+            1 => Just(Happens::Close),
+        ];
+        (0u64..1_500, what)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn never_two_within_a_second_and_the_newest_is_never_lost(
+            story in prop::collection::vec(happens(), 0..60),
+        ) {
+            let (mut pacer, mut now, mut number) = (Pacer::default(), Duration::ZERO, 0);
+            let (mut newest, mut latest, mut open): (Option<String>, Option<Duration>, bool) = (None, None, false);
+            for (millis, what) in story {
+                now += at(millis);
+                match what {
+                    Happens::Say | Happens::SayIfItLasts => {
+                        number += 1;
+                        let line = number.to_string();
+                        newest = Some(line.clone());
+                        match what {
+                            Happens::Say => pacer.say(line, now),
+                            _ => pacer.say_if_it_lasts(line, now),
+                        }
+                        let due = pacer.due().unwrap();
+                        prop_assert!(due >= now && due <= now + PACE);
+                    }
+                    Happens::Look => {
+                        prop_assert_eq!(pacer.due().is_some(), newest.is_some());
+                        let due = pacer.due().is_some_and(|due| due <= now);
+                        let shown = pacer.take(now);
+                        prop_assert_eq!(shown.is_some(), due);
+                        if shown.is_some() {
+                            prop_assert_eq!(shown, newest.take());
+                            prop_assert!(latest.is_none_or(|latest| now >= latest + PACE));
+                            (latest, open) = (Some(now), true);
+                        }
+                    }
+                    Happens::Close => {
+                        prop_assert_eq!(pacer.close(now), open);
+                        latest = if open { Some(now) } else { latest };
+                        (newest, open) = (None, false);
+                    }
+                }
+            }
+            if let Some(due) = pacer.due() {
+                prop_assert_eq!(pacer.take(due), newest);
+            }
+        }
+    }
+}
