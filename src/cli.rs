@@ -115,7 +115,8 @@ What fails: who=what, separated by commas. Without --fail every provider is down
 Examples:
   backstop explain smallfast
   backstop explain smallfast --fail 'openrouter=429x12,nvidia=hang'
-  backstop explain openrouter/openrouter/free --fail 'openrouter=429@20sx2' --seed 7";
+  backstop explain openrouter/openrouter/free --fail 'openrouter=429@20sx2' --seed 7
+  backstop explain smallfast --has images --tokens 40000";
 
 /// Arguments of `explain`.
 #[derive(Debug, Clone, Default, Args)]
@@ -126,6 +127,21 @@ pub struct ExplainArgs {
     /// What fails and how, see below. Whoever is not named answers.
     #[arg(long, value_name = "WHO=WHAT,…")]
     pub fail: Option<String>,
+    /// Plays the case with this number, from 1.
+    #[arg(long, value_name = "N", conflicts_with_all = ["tokens", "has", "user"])]
+    pub when: Option<usize>,
+    /// Chooses the case for a prompt of so many tokens.
+    #[arg(long, value_name = "N")]
+    pub tokens: Option<u64>,
+    /// Chooses the case for a request that has these: images, tools, audio, json-schema.
+    #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
+    pub has: Vec<String>,
+    /// Chooses the case for a request of this user.
+    #[arg(long, value_name = "WHO")]
+    pub user: Option<String>,
+    /// Plays a task: a title, tags, follow-ups.
+    #[arg(long)]
+    pub task: bool,
     /// Draws the same waits again; without it they are drawn anew, and the seed is printed.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

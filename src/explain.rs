@@ -8,6 +8,7 @@ use crate::cli::{BAD_CONFIG, ExplainArgs};
 use crate::config::{self, Environment, Overrides, Provider, Source};
 use crate::route::{Route, Routes};
 
+mod ask;
 pub mod fail;
 pub mod lines;
 pub mod play;
@@ -32,6 +33,10 @@ pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u
     let Some(route) = runtime.routes.resolve(&arguments.route) else {
         return (unknown(&runtime.routes, &arguments.route), BAD_CONFIG);
     };
+    let (route, why) = match ask::choose(arguments, &runtime.routes, route) {
+        Ok(chosen) => chosen,
+        Err(mistake) => return (format!("error: {mistake}\n"), BAD_CONFIG),
+    };
     let candidates = route.chain.candidates();
     let failures = match &arguments.fail {
         Some(text) => match Failures::parse(text, candidates) {
@@ -42,7 +47,8 @@ pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u
     };
     let seed = arguments.seed.unwrap_or_else(|| rand::random_range(0..SEEDS));
     let timeline = play::timeline(&route, failures.clone(), seed);
-    let mut text = lines::timeline(&route, &failures, &timeline, runtime.server.head_after);
+    let mut text = why.unwrap_or_default();
+    text += &lines::timeline(&route, &failures, &timeline, runtime.server.head_after);
     text.extend(unplayed(&route, &runtime.providers).map(|words| format!("  not played: {words}\n")));
     (text, 0)
 }

@@ -7,11 +7,15 @@ use std::time::Duration;
 use crate::retry::{Cooldown, Policy};
 
 mod candidate;
+mod case;
 mod routes;
+mod tasks;
 mod vendor;
 
 pub use candidate::{Candidate, Edits, Prefill, ProviderId, Timeouts};
-pub use routes::{Direct, Routes, nearest};
+pub use case::{Case, Criteria, Facts, Kind, Trait};
+pub use routes::{Chosen, Direct, Routes, nearest};
+pub use tasks::{TaskLimits, Tasks};
 pub use vendor::Vendor;
 
 /// A virtual model name with everything that decides how it is answered.
@@ -43,6 +47,10 @@ pub struct Route {
     pub credentials: Credentials,
     /// What becomes of reasoning that another vendor has sealed.
     pub foreign_reasoning: ForeignReasoning,
+    /// Other chains for some requests; the first that fits counts.
+    pub cases: Vec<Case>,
+    /// What its requests are for.
+    pub kind: Kind,
 }
 
 impl Route {
@@ -62,6 +70,8 @@ impl Route {
             notifications: Notifications::default(),
             credentials: Credentials::default(),
             foreign_reasoning: ForeignReasoning::default(),
+            cases: Vec::new(),
+            kind: Kind::Chat,
         }
     }
 }

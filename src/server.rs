@@ -29,6 +29,7 @@ pub mod router;
 mod access;
 mod body;
 mod chat;
+mod choice;
 mod connection;
 mod guard;
 mod models;

@@ -94,6 +94,8 @@ pub struct Access<'a> {
     pub path: &'a str,
     /// The route that was asked for.
     pub route: Option<&'a str>,
+    /// Whether nobody waits for the answer, if so.
+    pub task: Option<bool>,
     /// How the request ended.
     pub outcome: &'a str,
     /// The status that went out, or would have.
@@ -120,6 +122,7 @@ pub fn access(access: &Access<'_>) {
                 method = %access.method,
                 path = %access.path,
                 route = access.route.map(display),
+                task = access.task,
                 outcome = %access.outcome,
                 status = access.status,
                 attempts = access.attempts,

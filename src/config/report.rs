@@ -11,6 +11,8 @@ use super::{Cors, KeyOrder, Loaded, Provider};
 use crate::retry::{Class, Cooldown, Policy, Quota, Ruling, Words};
 use crate::route::{Delivery, Hedge, OnBreak, Order, Route, Timeouts};
 
+mod cases;
+
 /// The report on `loaded`: the routes in words, then the warnings. Shows no secret.
 pub fn report(loaded: &Loaded) -> String {
     let mut report = String::new();
@@ -36,9 +38,11 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
     if !runtime.routes.direct().is_empty() {
         writeln!(out, "any model of a provider can be asked for as `provider/model`")?;
     }
+    cases::write_tasks(loaded, out)?;
     for route in runtime.routes.named() {
         writeln!(out)?;
         write_route(route, out)?;
+        cases::write_cases(route, runtime.routes.tasks(), out)?;
     }
     for warning in &loaded.warnings {
         write!(out, "\n{warning}")?;

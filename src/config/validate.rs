@@ -13,12 +13,14 @@ use crate::retry::{Cooldown, Policy};
 use crate::route::{Direct, Notifications, Routes, nearest};
 
 mod candidate;
+mod case;
 mod keys;
 mod notifications;
 mod policy;
 mod provider;
 mod route;
 mod secret;
+mod tasks;
 
 pub(super) use provider::CREDENTIALS;
 pub use secret::RESERVED;
@@ -78,6 +80,7 @@ impl<'a> Validation<'a> {
         self.cooldown = self.cooldown(Cooldown::default(), self.file.cooldown.as_ref());
         let providers = self.providers();
         let named = self.routes(&providers);
+        let tasks = self.tasks(&named);
         let direct = if table.direct.as_ref().is_none_or(|direct| *direct.value()) {
             self.direct(&providers)
         } else {
@@ -90,7 +93,7 @@ impl<'a> Validation<'a> {
         }
         let providers = providers.into_iter().map(|known| known.provider).collect::<Option<_>>()?;
         let secrets = Secrets::new(std::mem::take(&mut self.secrets));
-        Some(Runtime { server, providers, routes: Routes::new(named, direct), secrets })
+        Some(Runtime { server, providers, routes: Routes::new(named, direct).with_tasks(tasks), secrets })
     }
 
     fn server(&mut self, table: &ServerTable, overrides: &Overrides) -> Server {

@@ -11,6 +11,7 @@ use super::patch::Patch;
 use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced};
 use crate::route::Edits;
 
+mod facts;
 mod resume;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::{Failure, Relay, Request};
 use crate::retry::classify;
 use crate::retry::schedule::{Gap, Schedule, Send, Step, Stop, StopReason};
 use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Phase, Verdict};
+use crate::route::Kind;
 use crate::upstream::Upstream;
 
 mod end;
@@ -155,6 +156,10 @@ impl<U: Upstream> Dispatch<U> {
     ) -> Result<Opened<U::Body>, End> {
         loop {
             let (send, pass) = match step {
+                Step::Send(send) if self.is_task() && send.gap == Gap::Rest && !send.wait.is_zero() => {
+                    let stop = Stop { reason: StopReason::Resting, retry_after: Some(send.wait) };
+                    return Err(self.end(stop));
+                }
                 Step::Send(send) => (send, None),
                 Step::Stop(stop) => self.insist(stop)?,
             };
@@ -166,6 +171,11 @@ impl<U: Upstream> Dispatch<U> {
                 Turn::Ended(end) => return Err(end),
             };
         }
+    }
+
+    /// Whether nobody waits for the answer: then nothing is waited for that others need, too.
+    fn is_task(&self) -> bool {
+        self.request().route.kind == Kind::Task
     }
 
     /// Time on the deadline's clock.
@@ -193,6 +203,7 @@ impl<U: Upstream> Dispatch<U> {
     fn insist(&mut self, stop: Stop) -> Result<(Send, Option<Pass>), End> {
         let now = self.now();
         if stop.reason == StopReason::Deadline
+            && !self.is_task()
             && now < self.request().route.policy.deadline
             && !self.insisted
             && let Some(send) = self.schedule.insist(now)
@@ -215,7 +226,8 @@ impl<U: Upstream> Dispatch<U> {
         let rests = std::mem::take(&mut self.rests).into_iter().enumerate();
         let rests: Vec<_> = rests.filter_map(|(index, rest)| Some((index, rest?.0))).collect();
         let mut deciding = std::mem::take(&mut self.deciding);
-        if matches!(stop.reason, StopReason::Deadline | StopReason::AttemptsExhausted)
+        let may_rest = [StopReason::Deadline, StopReason::AttemptsExhausted, StopReason::Resting];
+        if may_rest.contains(&stop.reason)
             && let Some((candidate, rest)) = rests.iter().min_by_key(|(_, rest)| rest.until)
         {
             deciding.note_rest(*candidate, Fault::new(rest.class, Phase::Connect, rest.why.clone()));

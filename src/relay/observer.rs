@@ -13,7 +13,7 @@ use super::{Attempt, Drain, Failure, Outcome, Request};
 use crate::config::Secrets;
 use crate::retry::Fault;
 use crate::retry::schedule::Send;
-use crate::route::Candidate;
+use crate::route::{Candidate, Kind};
 use crate::telemetry::{self, Access};
 
 mod story;
@@ -38,6 +38,8 @@ pub(super) struct Observer {
     status: fn(Outcome, Option<u16>) -> StatusCode,
     provider_status: Option<u16>,
     started: Instant,
+    /// Whether nobody waits for the answer, if so.
+    task: Option<bool>,
     of: u32,
     sent: u32,
     /// The attempt that was sent last or has answered.
@@ -70,6 +72,7 @@ impl Observer {
             status,
             provider_status: None,
             started: Instant::now(),
+            task: (request.route.kind == Kind::Task).then_some(true),
             of: 0,
             sent: 0,
             latest: None,
@@ -144,7 +147,7 @@ impl Observer {
     pub(super) fn failed(&mut self, attempt: &Try, mut fault: Fault) -> Fault {
         fault.reason = self.mask(&fault.reason);
         tracing::info!(
-            request_id = %self.id, route = %self.route, provider = %attempt.provider,
+            request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
             class = fault.class.as_str(), status = fault.status, key = attempt.key.as_deref(),
             "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, attempt.model, attempt.number, self.of,
         );
@@ -156,7 +159,7 @@ impl Observer {
     /// Of two attempts under way `attempt` is cancelled, because `other` did `what`; that is no failure.
     pub(super) fn cancelled(&mut self, attempt: &Try, other: &Try, what: &str) {
         tracing::info!(
-            request_id = %self.id, route = %self.route, provider = %attempt.provider,
+            request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
             key = attempt.key.as_deref(),
             "{}:{} - Attempt {}/{}: cancelled, attempt {} {what}",
             self.client, attempt.model, attempt.number, self.of, other.number,
@@ -175,7 +178,7 @@ impl Observer {
         }
         if let Some(attempt) = self.latest.clone() {
             tracing::info!(
-                request_id = %self.id, route = %self.route, provider = %attempt.provider,
+                request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
                 "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
                 self.client, attempt.model, attempt.number, self.of, fault.reason,
             );
@@ -209,7 +212,7 @@ impl Observer {
     pub(super) fn answered(&mut self, attempt: Try, pass: Pass) {
         let left = pass.quota_left();
         tracing::info!(
-            request_id = %self.id, route = %self.route, provider = %attempt.provider,
+            request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
             key = attempt.key.as_deref(), quota_minute = left.and_then(|left| left.minute), quota_day = left.and_then(|left| left.day),
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
             self.client, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
@@ -278,6 +281,7 @@ impl Observer {
             method: "POST",
             path: &self.path,
             route: Some(&self.route),
+            task: self.task,
             outcome: outcome.as_str(),
             status: (self.status)(outcome, self.provider_status).as_u16(),
             attempts: Some(self.sent),

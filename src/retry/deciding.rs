@@ -47,7 +47,7 @@ impl Stop {
     pub fn wish(&self, fault: &Fault) -> Option<Duration> {
         match self.reason {
             StopReason::Rejected | StopReason::NoCandidateLeft => fault.retry_after,
-            StopReason::AttemptsExhausted | StopReason::Deadline => self.retry_after,
+            StopReason::AttemptsExhausted | StopReason::Deadline | StopReason::Resting => self.retry_after,
         }
     }
 }
@@ -59,6 +59,7 @@ impl fmt::Display for StopReason {
             Self::NoCandidateLeft => "no model of the route can answer it",
             Self::AttemptsExhausted => "the schedule is used up",
             Self::Deadline => "the next attempt would pass the deadline",
+            Self::Resting => "nobody else could be asked at once",
         })
     }
 }

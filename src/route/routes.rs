@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Candidate, Chain, Notifications, Route};
+use super::{Candidate, Chain, Facts, Kind, Notifications, Route, Tasks};
 use crate::retry::{Cooldown, Policy};
 
 /// Everything a client can ask for.
@@ -10,6 +10,16 @@ use crate::retry::{Cooldown, Policy};
 pub struct Routes {
     named: Vec<Arc<Route>>,
     direct: Vec<Direct>,
+    tasks: Tasks,
+}
+
+/// The route that a request takes.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// The route.
+    pub route: Arc<Route>,
+    /// The number of its case, from 1; nothing where its own chain is taken.
+    pub case: Option<usize>,
 }
 
 /// How a model that reads `provider/model` becomes a route of one candidate.
@@ -28,7 +38,18 @@ pub struct Direct {
 impl Routes {
     /// `named` routes, and `direct` access to the models of some providers.
     pub fn new(named: Vec<Arc<Route>>, direct: Vec<Direct>) -> Self {
-        Self { named, direct }
+        Self { named, direct, tasks: Tasks::default() }
+    }
+
+    /// With tasks that are answered like this.
+    #[must_use]
+    pub fn with_tasks(self, tasks: Tasks) -> Self {
+        Self { tasks, ..self }
+    }
+
+    /// How tasks are answered.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// The named routes, as configured.
@@ -55,6 +76,24 @@ impl Routes {
         let chain = Chain::try_new(vec![candidate])?;
         let route = Route::new(model.into(), chain, direct.policy.clone());
         Some(Arc::new(Route { cooldown: direct.cooldown, notifications: direct.notifications, ..route }))
+    }
+
+    /// The route that a request of this `kind` takes which asks for `asked`: for a task that of all tasks, if
+    /// there is one; of that route the first case that the request fits; and of that what is left of it for a
+    /// task. `facts` are looked at where there are cases only; `asks` says whether somebody is who asks.
+    pub fn choose(
+        &self,
+        asked: Arc<Route>,
+        kind: Kind,
+        facts: impl FnOnce() -> Facts,
+        asks: &dyn Fn(&str) -> bool,
+    ) -> Chosen {
+        let of_tasks = self.tasks.route.as_ref().filter(|_| kind == Kind::Task);
+        let route = of_tasks.map_or(asked, Arc::clone);
+        let found = if route.cases.is_empty() { None } else { route.case(&Facts { kind, ..facts() }, asks) };
+        let (case, route) = found.map_or((None, route), |(case, route)| (Some(case), route));
+        let route = if kind == Kind::Task { Arc::new(self.tasks.brief(&route)) } else { route };
+        Chosen { route, case }
     }
 
     /// The configured route whose name is closest to `model`, for a "did you mean".

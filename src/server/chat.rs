@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::access::{Asked, clip};
 use super::error::ApiError;
 use super::router::App;
-use super::{body, profile};
+use super::{body, choice, profile};
 use crate::openai::envelope::{Envelope, InvalidRequest};
 use crate::relay::{self, Outcome};
 use crate::route::Routes;
@@ -33,6 +33,7 @@ pub(super) async fn complete<U: Upstream>(
     if draining.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
+    let route = choice::choose(routes, route, &envelope, &head.headers, &asked.id);
     let progress =
         profile::choose(&head.headers, route.progress, head.uri.path()).map_err(invalid_request)?;
     let name = Arc::clone(&route.name);

@@ -37,6 +37,7 @@ const REQUEST: Access<'static> = Access {
     method: "POST",
     path: "/v1/chat/completions",
     route: Some("fullfat"),
+    task: None,
     outcome: "ok",
     status: 200,
     attempts: Some(3),
@@ -57,7 +58,7 @@ fn the_access_line_has_what_is_known_and_nothing_else() {
     assert_eq!(json["attempts"], 3);
     assert_eq!(json["elapsed_ms"], 1234);
     assert_eq!(json["message"], "request");
-    assert!(json.get("provider").is_none());
+    assert!(json.get("provider").is_none() && json.get("task").is_none());
 }
 
 #[test]

@@ -229,6 +229,26 @@ impl From<ForeignReasoningName> for route::ForeignReasoning {
     }
 }
 
+impl From<TraitName> for route::Trait {
+    fn from(name: TraitName) -> Self {
+        match name {
+            TraitName::Images => Self::Images,
+            TraitName::Tools => Self::Tools,
+            TraitName::Audio => Self::Audio,
+            TraitName::JsonSchema => Self::JsonSchema,
+        }
+    }
+}
+
+impl From<KindName> for route::Kind {
+    fn from(name: KindName) -> Self {
+        match name {
+            KindName::Chat => Self::Chat,
+            KindName::Task => Self::Task,
+        }
+    }
+}
+
 impl From<RulingName> for Ruling {
     fn from(name: RulingName) -> Self {
         match name {

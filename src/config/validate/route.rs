@@ -6,8 +6,8 @@ use super::provider::Known;
 use super::{Validation, notifications};
 use crate::config::estimate::Estimate;
 use crate::config::file::{CandidateTable, RouteTable};
-use crate::config::spanned::{At, TextOr};
-use crate::retry::Quota;
+use crate::config::spanned::{At, Span, TextOr};
+use crate::retry::{Policy, Quota};
 use crate::route::{Candidate, Card, Chain, Delivery, Hedge, OnBreak, Order, Route};
 
 impl<'a> Validation<'a> {
@@ -34,24 +34,18 @@ impl<'a> Validation<'a> {
                 .hint("names are not empty and hold no control characters");
         }
         let policy = self.policy(&self.policy.clone(), table.retry.as_ref());
-        let mut candidates = Vec::new();
-        for entry in table.chain.iter().flat_map(At::value) {
-            let limits = |this: &mut Self, timeouts: &mut _| this.timeouts(table.timeouts.as_ref(), timeouts);
-            candidates.extend(self.candidate(entry, providers, &policy, limits));
-        }
-        let entries = table.chain.as_ref().map(|chain| chain.value().as_slice()).unwrap_or_default();
-        if entries.is_empty() && !self.findings.is_damaged(&name.span()) {
-            let span = table.chain.as_ref().map_or_else(|| name.span(), At::span);
-            let message = format!("route `{}` has no candidates", name.value().escape_debug());
-            self.findings.fault(span, message).hint("write whom to ask: `chain = [\"provider/model\"]`");
-        }
+        let what = || format!("route `{}`", name.value().escape_debug());
+        let chain = self.chain(what, table.chain.as_ref(), &name.span(), table, providers, &policy);
         let hedge = self.limit(table.hedge_after.as_ref()).map(|after| Hedge {
             after,
             spends_quota: table.hedge_quota.as_ref().is_some_and(|quota| *quota.value()),
         });
-        let complete = candidates.len() == entries.len();
-        let chain = Chain::try_new(candidates)?;
-        let route = Route {
+        let cooldown = self.cooldown(self.cooldown, table.cooldown.as_ref());
+        let Some(chain) = chain else {
+            self.faulty_cases(table, providers, &policy);
+            return None;
+        };
+        let mut route = Route {
             card: Card {
                 title: table.name.as_ref().map(|title| title.value().clone()),
                 description: table.description.as_ref().map(|description| description.value().clone()),
@@ -61,21 +55,60 @@ impl<'a> Validation<'a> {
             on_break: table.on_break.as_ref().map(|on_break| (*on_break.value()).into()).unwrap_or_default(),
             delivery: table.delivery.as_ref().map(|delivery| (*delivery.value()).into()).unwrap_or_default(),
             hedge,
-            cooldown: self.cooldown(self.cooldown, table.cooldown.as_ref()),
+            cooldown,
             progress: table.progress.as_ref().map(|progress| (*progress.value()).into()),
             notifications: notifications::over(self.notifications, table.notifications.as_ref()),
+            foreign_reasoning: table
+                .foreign_reasoning
+                .as_ref()
+                .map(|what| (*what.value()).into())
+                .unwrap_or_default(),
             ..Route::new(name.value().as_str().into(), chain, policy)
         };
         self.continues_nothing(&route, table);
-        if complete {
-            self.hedges_nothing(&route, table, providers);
-            self.duplicates(&route, entries);
-            self.never_run(&route, entries);
+        self.hedges_nothing(&route, table, providers);
+        self.odd_chain(&route, table.chain.as_ref());
+        route.cases = self.cases(&route, table, providers);
+        Some(route)
+    }
+
+    /// The chain of `what`, which stands at `span`, but for candidates with faults.
+    pub(super) fn chain(
+        &mut self,
+        what: impl Fn() -> String,
+        chain: Option<&'a At<Vec<At<TextOr<CandidateTable>>>>>,
+        span: &Span,
+        table: &'a RouteTable,
+        providers: &[Known<'a>],
+        policy: &Policy,
+    ) -> Option<Chain> {
+        let entries = chain.map(|chain| chain.value().as_slice()).unwrap_or_default();
+        let mut candidates = Vec::new();
+        for entry in entries {
+            let limits = |this: &mut Self, timeouts: &mut _| this.timeouts(table.timeouts.as_ref(), timeouts);
+            candidates.extend(self.candidate(entry, providers, policy, limits));
         }
+        if entries.is_empty() && !self.findings.is_damaged(span) {
+            let span = chain.map_or_else(|| span.clone(), At::span);
+            self.findings
+                .fault(span, format!("{} has no candidates", what()))
+                .hint("write whom to ask: `chain = [\"provider/model\"]`");
+        }
+        Chain::try_new(candidates)
+    }
+
+    /// What of a chain makes no difference.
+    pub(super) fn odd_chain(
+        &mut self,
+        route: &Route,
+        chain: Option<&'a At<Vec<At<TextOr<CandidateTable>>>>>,
+    ) {
+        let entries = chain.map(|chain| chain.value().as_slice()).unwrap_or_default();
+        self.duplicates(route, entries);
+        self.never_run(route, entries);
         if route.order == Order::Breadth {
             self.ignored_pauses(entries);
         }
-        Some(route)
     }
 
     /// Keys about broken streams where no stream is resumed.
@@ -89,7 +122,9 @@ impl<'a> Validation<'a> {
             }
             return;
         }
-        for entry in table.chain.iter().flat_map(At::value) {
+        let chains = table.when.iter().flatten().map(|case| &case.value().chain);
+        let entries = std::iter::once(&table.chain).chain(chains).flatten().flat_map(At::value);
+        for entry in entries {
             let TextOr::Other(candidate) = entry.value() else { continue };
             if let Some(prefill) = candidate.prefill.as_ref().filter(|prefill| *prefill.value()) {
                 self.findings

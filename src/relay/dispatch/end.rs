@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::relay::health::Rest;
 use crate::relay::observer::{Observer, attempts, not_asked};
 use crate::relay::{Attempt, Failure, Outcome, Request, brief};
-use crate::retry::schedule::Stop;
+use crate::retry::schedule::{Stop, StopReason};
 use crate::retry::{Class, Fault, Words};
 use crate::route::Candidate;
 
@@ -51,15 +51,18 @@ impl End {
         let resting = rests.iter().map(|(index, rest)| not_asked(&candidates[*index], &rest.why));
         let resting = resting.collect::<Vec<_>>().join(", ");
         let elapsed = Words::about(observer.elapsed());
-        let deadline = Words(request.route.policy.deadline);
+        let within = match stop.reason {
+            StopReason::Resting => "at once".to_owned(),
+            _ => format!("within {}", Words(request.route.policy.deadline)),
+        };
         let what = if sent == 0 {
-            format!(", for nobody could be asked within {deadline}: {resting}")
+            format!(", for nobody could be asked {within}: {resting}")
         } else if rests.iter().any(|(index, _)| *index == candidate) {
             let last = trail.last().map(|Attempt { provider, model, code, reason, .. }| {
                 format!(", the last at `{provider}/{model}`: {code} - {reason}")
             });
             format!(
-                " after {attempts} in {elapsed}{}; after that nobody could be asked within {deadline}: {resting}",
+                " after {attempts} in {elapsed}{}; after that nobody could be asked {within}: {resting}",
                 last.unwrap_or_default(),
             )
         } else {

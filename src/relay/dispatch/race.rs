@@ -11,7 +11,7 @@ use crate::relay::attempt::{self, Goal, Opened};
 use crate::relay::health::{Ask, Pass};
 use crate::relay::observer::{Observer, Try};
 use crate::retry::schedule::Send;
-use crate::retry::{Fault, Verdict};
+use crate::retry::{Class, Fault, Verdict};
 use crate::route::Hedge;
 use crate::upstream::Upstream;
 
@@ -81,7 +81,7 @@ impl<U: Upstream> Dispatch<U> {
                     }
                     return Ok(Won { attempt, opened, pass });
                 }
-                Err(fault) => observer.failed(&attempt, fault),
+                Err(fault) => observer.failed(&attempt, self.of_impatience(fault)),
             };
             let key = pass.other_keys().then_some(pass.key());
             self.waiting.extend(pass.failed(&fault));
@@ -113,6 +113,12 @@ impl<U: Upstream> Dispatch<U> {
             (pass, result)
         });
         Sent { candidate: send.candidate, attempt, result }
+    }
+
+    /// The limits of a task are short: what is too slow for them may be quick enough for a chat.
+    fn of_impatience(&self, mut fault: Fault) -> Fault {
+        fault.clipped |= self.is_task() && fault.class == Class::Timeout;
+        fault
     }
 
     /// An attempt at the next candidate that may have one right now.

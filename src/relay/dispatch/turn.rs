@@ -134,7 +134,7 @@ impl<U: Upstream> Dispatch<U> {
         let (now, until, of) = (Instant::now(), self.until(send).time, self.schedule.of());
         let alone = self.schedule.alone();
         let quota_patience = match request.route.order {
-            _ if !first => now,
+            _ if !first || self.is_task() => now,
             _ if alone || self.queues_for(send) => until,
             // What is worth waiting for is the same, whether the provider asks for it or a quota.
             Order::Depth => until.min(now + candidate.policy.retry_after_cap),
@@ -146,7 +146,7 @@ impl<U: Upstream> Dispatch<U> {
             request: self.number,
             own: first && self.met[send.candidate].is_some(),
             tried,
-            patience: if alone && first { until } else { now },
+            patience: if alone && first && !self.is_task() { until } else { now },
             quota_patience,
             spends_quota: true,
         };

@@ -75,4 +75,6 @@ pub enum StopReason {
     AttemptsExhausted,
     /// The next wait would pass the deadline.
     Deadline,
+    /// Everybody who is left rests, and nobody waits for the answer.
+    Resting,
 }

@@ -104,6 +104,7 @@ proptest! {
         };
         match stop.reason {
             StopReason::Rejected => prop_assert!(false, "nobody rejected"),
+            StopReason::Resting => prop_assert!(false, "a schedule has all the patience there is"),
             StopReason::NoCandidateLeft => prop_assert!(dropped.iter().all(|&dropped| dropped)),
             StopReason::AttemptsExhausted | StopReason::Deadline => {}
         }
