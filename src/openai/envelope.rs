@@ -3,16 +3,18 @@
 use std::fmt;
 use std::ops::Range;
 use std::str;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::patch::Patch;
 use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced};
-use crate::route::Edits;
+use crate::route::{Edits, ForeignReasoning};
 
 mod facts;
 mod resume;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,8 @@ pub struct Envelope {
     stream: bool,
     include_usage: bool,
     choices: u32,
+    /// Whether it may hold sealed reasoning, once somebody has looked.
+    seals: OnceLock<bool>,
 }
 
 /// Why a body is no chat request.
@@ -78,7 +82,8 @@ impl Envelope {
                 .map_err(|_| wrong(&body, range.start, Some("stream"), "`stream` must be `true` or `false`"))?
                 .unwrap_or_default(),
         };
-        Ok(Self { body, model, model_range, stream, include_usage, choices: choices.unwrap_or(1).max(1) })
+        let choices = choices.unwrap_or(1).max(1);
+        Ok(Self { body, model, model_range, stream, include_usage, choices, seals: OnceLock::new() })
     }
 
     /// The model the client asks for, unescaped.
@@ -101,22 +106,24 @@ impl Envelope {
         self.choices
     }
 
-    /// The body for a candidate, in slices: the client's bytes but for the value of `model` and
-    /// the configured `edits`.
+    /// The body for a candidate, in slices: the client's bytes but for the value of `model`, the
+    /// configured `edits`, and reasoning that another vendor than the model's has sealed, if that is to go.
     ///
     /// A member that is both set and unset is set; edits of `model` have no effect.
-    pub fn body_for(&self, model: &str, edits: &Edits) -> Vec<Bytes> {
-        let mut patch = Patch::new(&self.body);
-        if edits.is_empty() {
+    pub fn body_for(&self, model: &str, edits: &Edits, foreign: ForeignReasoning) -> Vec<Bytes> {
+        let sealed = self.sealed_for(model, foreign);
+        if edits.is_empty() && sealed.is_empty() {
+            let mut patch = Patch::new(&self.body);
             patch.replace(self.model_range.clone(), literal(model));
             return patch.finish();
         }
-        self.rewritten(model, edits, None)
+        self.rewritten(model, edits, Inner { sealed, insertion: None })
     }
 
-    /// The body with its model, the `edits`, and an `insertion` into the value of a member that they
-    /// leave alone: where, and what.
-    fn rewritten(&self, model: &str, edits: &Edits, mut insertion: Option<(usize, String)>) -> Vec<Bytes> {
+    /// The body with its model, the `edits`, and changes within the members that they leave alone.
+    fn rewritten(&self, model: &str, edits: &Edits, inner: Inner) -> Vec<Bytes> {
+        let Inner { sealed, mut insertion } = inner;
+        let mut sealed = sealed.into_iter().peekable();
         let mut patch = Patch::new(&self.body);
         let literal = literal(model);
         let mut cuts = Cuts::default();
@@ -147,6 +154,11 @@ impl Envelope {
                 None if edits.unset.iter().any(|name| is(name)) => patch.cut(cuts.cut(member)),
                 None => {
                     patch.cut(cuts.keep(member.clone()));
+                    while let Some(cut) = sealed.next_if(|cut| cut.start < member.end) {
+                        if cut.start >= member.start {
+                            patch.cut(Some(cut));
+                        }
+                    }
                     if let Some((at, text)) = insertion.take_if(|(at, _)| member.contains(at)) {
                         patch.replace(at..at, text);
                     }
@@ -159,6 +171,14 @@ impl Envelope {
         patch.replace(end..end, appended(edits, &unseen));
         patch.finish()
     }
+}
+
+/// What changes within the members of a body.
+struct Inner {
+    /// What goes, in order.
+    sealed: Vec<Range<usize>>,
+    /// What comes in, and where: behind all that goes from the same member.
+    insertion: Option<(usize, String)>,
 }
 
 /// Says nothing of what people wrote.

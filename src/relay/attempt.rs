@@ -61,7 +61,8 @@ pub(super) async fn run<U: Upstream>(
 ) -> Result<Opened<U::Body>, Fault> {
     let Context { relay, request } = context;
     let candidate = &request.route.chain.candidates()[index];
-    let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits);
+    let foreign = request.route.foreign_reasoning;
+    let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits, foreign);
     let Goal::Continue(record) = goal else {
         let choices = request.envelope.choices();
         let sieve = match request.resumes() {
@@ -71,7 +72,7 @@ pub(super) async fn run<U: Upstream>(
         return ask(context, candidate, limits, pass, afresh(), sieve).await;
     };
     let mut refusal = None;
-    if let Some((body, mode)) = relay.prefills.body(&request.envelope, candidate, record.text()) {
+    if let Some((body, mode)) = relay.prefills.body(&request.envelope, candidate, record.text(), foreign) {
         let sieve = Sieve::continuing(record, mode, candidate);
         match ask(context, candidate, limits, pass, body, sieve).await {
             Err(fault) if resume::is_refusal(&fault) => {

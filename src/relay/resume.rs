@@ -18,7 +18,7 @@ use super::{Attempt, Outcome, brief, flow};
 use crate::openai::continuation::Mode;
 use crate::openai::envelope::Envelope;
 use crate::retry::{Class, Fault, Phase};
-use crate::route::{Candidate, Prefill, ProviderId};
+use crate::route::{Candidate, ForeignReasoning, Prefill, ProviderId};
 use crate::upstream::Upstream;
 
 /// What comes of a broken stream.
@@ -128,6 +128,7 @@ impl Prefills {
         envelope: &Envelope,
         candidate: &Candidate,
         text: &str,
+        foreign: ForeignReasoning,
     ) -> Option<(Vec<Bytes>, Mode)> {
         let prefill = candidate.prefill?;
         let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,7 +136,7 @@ impl Prefills {
             return None;
         }
         drop(refused);
-        let body = envelope.body_to_continue(&candidate.model, &candidate.edits, text, prefill)?;
+        let body = envelope.body_to_continue(&candidate.model, &candidate.edits, text, prefill, foreign)?;
         let mode = match prefill {
             Prefill::Message | Prefill::ContinueFinal | Prefill::Prefix { echoes: false } => Mode::Continues,
             Prefill::Prefix { echoes: true } => Mode::Repeats,

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Envelope, literal};
+use super::{Envelope, Inner, literal};
 use crate::openai::scan::{Cursor, Kind, Unbalanced, unescape};
-use crate::route::{Edits, Prefill};
+use crate::route::{Edits, ForeignReasoning, Prefill};
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +28,7 @@ impl Envelope {
         edits: &Edits,
         text: &str,
         prefill: Prefill,
+        foreign: ForeignReasoning,
     ) -> Option<Vec<Bytes>> {
         let mut edited = edits.set.iter().map(|(name, _)| name).chain(&edits.unset);
         if text.is_empty() || edited.any(|name| name == "messages") {
@@ -36,16 +37,16 @@ impl Envelope {
         let end = self.end_of_messages()?;
         let mark = if matches!(prefill, Prefill::Prefix { .. }) { r#","prefix":true"# } else { "" };
         let message = format!(r#",{{"role":"assistant","content":{}{mark}}}"#, literal(text));
-        let insertion = Some((end, message));
+        let inner = Inner { sealed: self.sealed_for(model, foreign), insertion: Some((end, message)) };
         if prefill != Prefill::ContinueFinal {
-            return Some(self.rewritten(model, edits, insertion));
+            return Some(self.rewritten(model, edits, inner));
         }
         let mut edits = edits.clone();
         for (name, value) in [("continue_final_message", "true"), ("add_generation_prompt", "false")] {
             let value = RawValue::from_string(value.into()).expect("a word of JSON");
             edits.set.push((name.into(), value));
         }
-        Some(self.rewritten(model, &edits, insertion))
+        Some(self.rewritten(model, &edits, inner))
     }
 
     /// The end of the last message, if an answer can follow on it.

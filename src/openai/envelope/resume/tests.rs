@@ -6,7 +6,7 @@ use crate::openai::testing::{cases, members, noise, value};
 
 fn continued(text: &str, edits: &Edits, said: &str, prefill: Prefill) -> Option<String> {
     let envelope = Envelope::parse(text.to_owned().into()).unwrap();
-    let slices = envelope.body_to_continue("m", edits, said, prefill)?;
+    let slices = envelope.body_to_continue("m", edits, said, prefill, ForeignReasoning::Strip)?;
     Some(String::from_utf8(slices.concat()).unwrap())
 }
 
@@ -106,7 +106,7 @@ proptest! {
         let result = continued(&text, &edits, &said, prefill).unwrap();
 
         let envelope = Envelope::parse(text.into()).unwrap();
-        let mut expected: Value = serde_json::from_slice(&envelope.body_for("m", &edits).concat()).unwrap();
+        let mut expected: Value = serde_json::from_slice(&envelope.body_for("m", &edits, ForeignReasoning::Strip).concat()).unwrap();
         let mut message = json!({ "role": "assistant", "content": said });
         match prefill {
             Prefill::Message => {}
