@@ -32,12 +32,14 @@ pub mod shape;
 pub mod spanned;
 mod syntax;
 pub mod text;
+pub mod users;
 pub mod validate;
 
 pub use discovered::{FoundServer, without_file};
 pub use fault::{Faults, Warning};
 pub use report::report;
 pub use secrets::Secrets;
+pub use users::{KEY_HEADER, UserKey, UserKeys};
 pub use validate::RESERVED as RESERVED_HEADERS;
 
 use document::Document;
@@ -178,6 +180,8 @@ pub struct Runtime {
     pub providers: Vec<Provider>,
     /// What clients can ask for.
     pub routes: Routes,
+    /// People who have keys of their own.
+    pub users: Vec<UserKeys>,
     /// Every configured secret, to be masked wherever it occurs.
     pub secrets: Secrets,
 }
@@ -197,6 +201,8 @@ pub struct Server {
     pub grace: Duration,
     /// How long a stream waits before its head goes out without an answer.
     pub head_after: Duration,
+    /// Whether the `X-OpenWebUI-User-…` headers say who asks.
+    pub trust_user_headers: bool,
 }
 
 /// The origins of web pages that may ask.

@@ -13,10 +13,10 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Secrets;
+use crate::config::{Secrets, UserKey};
 use crate::openai::envelope::Envelope;
 use crate::openai::transcript::Why;
-use crate::route::{Delivery, OnBreak, ProgressMode, Route};
+use crate::route::{Candidate, Credentials, Delivery, OnBreak, ProgressMode, Route};
 use crate::upstream::Upstream;
 
 mod answer;
@@ -40,11 +40,13 @@ mod sieve;
 mod stream;
 #[cfg(test)]
 mod tests;
+pub mod user;
 
 pub use body::Body;
 pub use failure::{Attempt, Failure};
 pub use health::Health;
 pub use outcome::Outcome;
+pub use user::User;
 
 use early::Waiting;
 use heartbeat::Heartbeat;
@@ -55,8 +57,10 @@ use resume::Prefills;
 pub struct Request {
     /// The value of `x-request-id`.
     pub id: Arc<str>,
-    /// Who asked, for log lines.
+    /// The address it came from, for log lines.
     pub client: Arc<str>,
+    /// Who asked, as far as that is known, with their own keys.
+    pub user: User,
     /// The path that was asked, for the access line.
     pub path: Arc<str>,
     /// The route the client asked for.
@@ -73,6 +77,11 @@ impl Request {
     /// Whether whatever is said of it is for the eyes of the user of a chat.
     fn is_for_a_chat(&self) -> bool {
         matches!(self.progress, ProgressMode::OpenWebui | ProgressMode::Reasoning)
+    }
+
+    /// The user's own key that `candidate` is asked with, if it is.
+    fn own_key(&self, candidate: &Candidate) -> Option<&UserKey> {
+        self.user.key(candidate.provider).filter(|_| self.route.credentials != Credentials::Shared)
     }
 
     /// Whether a stream that breaks is to be continued, or else what the answer will hold that nobody can
@@ -130,11 +139,12 @@ impl<U: Upstream> Relay<U> {
     ///
     /// A [`Failure`] if no candidate answered before a head had gone out.
     pub async fn respond(self: &Arc<Self>, request: Request) -> Result<Response<Body<U>>, Failure> {
-        let observer = Observer::new(&request, self.secrets.clone(), self.status, self.drain.clone());
+        let secrets = self.secrets.with(request.user.secrets());
+        let observer = Observer::new(&request, secrets.clone(), self.status, self.drain.clone());
         let progress = observer.progress();
         let route = Arc::clone(&request.route);
         let may_be_early = request.envelope.stream() && request.progress != ProgressMode::Off;
-        let attempts = Box::pin(dispatch::run(Arc::clone(self), request, observer));
+        let attempts = Box::pin(dispatch::run(Arc::clone(self), request, secrets, observer));
         if !may_be_early {
             return attempts.await.map(body::late);
         }

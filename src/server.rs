@@ -36,6 +36,7 @@ mod models;
 mod origin;
 mod profile;
 mod request_id;
+mod user;
 mod watch;
 
 use accept::Acceptor;

@@ -88,6 +88,8 @@ pub struct Access<'a> {
     pub request_id: &'a str,
     /// The client's IP address.
     pub client: &'a str,
+    /// What logs call the user who asks.
+    pub user: Option<&'a str>,
     /// The request's method.
     pub method: &'a str,
     /// The request's path, without its query.
@@ -119,6 +121,7 @@ pub fn access(access: &Access<'_>) {
                 $level,
                 request_id = %access.request_id,
                 client = %access.client,
+                user = access.user.map(display),
                 method = %access.method,
                 path = %access.path,
                 route = access.route.map(display),

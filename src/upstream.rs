@@ -9,6 +9,7 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 use tokio::time::Instant;
 
+use crate::config::UserKey;
 use crate::retry::Fault;
 use crate::route::Candidate;
 
@@ -66,12 +67,21 @@ impl Connected {
     }
 }
 
+/// The key that an attempt carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Credential<'a> {
+    /// The provider's configured one in this place; nothing if it has none.
+    Shared(usize),
+    /// A user's own, in place of whatever is configured.
+    Own(&'a UserKey),
+}
+
 /// What an attempt sends.
 pub struct Call<'a> {
     /// To whom.
     pub candidate: &'a Candidate,
-    /// Which of the provider's keys is sent; nothing if it has none.
-    pub key: usize,
+    /// The key that it carries.
+    pub credential: Credential<'a>,
     /// The limit for name look-up, TCP and TLS; the candidate's own, or more after a timeout.
     pub connect: Duration,
     /// Told when there is a connection to send over.

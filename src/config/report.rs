@@ -9,7 +9,7 @@ use super::text::RangeWords;
 use super::validate::CREDENTIALS;
 use super::{Cors, KeyOrder, Loaded, Provider};
 use crate::retry::{Class, Cooldown, Policy, Quota, Ruling, Words};
-use crate::route::{Delivery, Hedge, OnBreak, Order, Route, Timeouts};
+use crate::route::{Credentials, Delivery, Hedge, OnBreak, Order, Route, Timeouts};
 
 mod cases;
 
@@ -32,6 +32,14 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
     let path = loaded.path.as_ref().map_or_else(|| "no file".into(), |path| path.to_string_lossy());
     writeln!(out, "{path}: valid")?;
     writeln!(out, "listens on {}; {cors}", runtime.server.listen)?;
+    if runtime.server.trust_user_headers {
+        let own = match runtime.users.len() {
+            0 => String::new(),
+            1 => "; 1 has keys of their own".to_owned(),
+            several => format!("; {several} have keys of their own"),
+        };
+        writeln!(out, "users are told by the `X-OpenWebUI-User-…` headers{own}")?;
+    }
     for provider in &runtime.providers {
         write_provider(provider, out)?;
     }
@@ -124,7 +132,8 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
     write_guards(route, out)
 }
 
-/// What a route does about answers that are late or cut, and about candidates that keep failing.
+/// What a route does about answers that are late or cut, whose keys it sends, and what it does about
+/// candidates that keep failing.
 fn write_guards(route: &Route, out: &mut String) -> fmt::Result {
     if route.delivery == Delivery::Verified {
         writeln!(out, "  delivery: verified, an answer goes out when it is complete")?;
@@ -134,6 +143,11 @@ fn write_guards(route: &Route, out: &mut String) -> fmt::Result {
     if let Some(Hedge { after, spends_quota }) = route.hedge {
         let limits = if spends_quota { "" } else { " if it has no request limits" };
         writeln!(out, "  hedge: after {} the next candidate starts too{limits}", Words(after))?;
+    }
+    match route.credentials {
+        Credentials::UserThenShared => {}
+        Credentials::User => writeln!(out, "  keys: each user's own")?,
+        Credentials::Shared => writeln!(out, "  keys: the configured ones, whoever asks")?,
     }
     let Cooldown { enabled, failures, rest, rest_max } = route.cooldown;
     if !enabled {

@@ -26,6 +26,16 @@ impl Secrets {
         Self(values.into())
     }
 
+    /// The same masker with `more` values.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = String>) -> Self {
+        let mut more = more.into_iter().peekable();
+        match more.peek() {
+            Some(_) => Self::new(self.0.iter().cloned().chain(more)),
+            None => self.clone(),
+        }
+    }
+
     /// `text` with each secret replaced by `***`, also one that the end of the text or an ellipsis cut
     /// short: what providers say is shortened before it is shown.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -69,6 +79,15 @@ mod tests {
 
         assert_eq!(secrets.mask("key sk-abcdefgh, no, sk-abcdef"), "key ***, no, ***");
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
+    }
+
+    #[test]
+    fn masks_more_for_one_request() {
+        let secrets = Secrets::new(["sk-shared".to_owned()]);
+        let more = secrets.with(["sk-shared-and-longer".to_owned()]);
+
+        assert_eq!(more.mask("sk-shared-and-longer sk-shared"), "*** ***");
+        assert_eq!(secrets.with([]).mask("sk-shared sk-mine"), "*** sk-mine");
     }
 
     #[test]

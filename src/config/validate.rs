@@ -21,6 +21,7 @@ mod provider;
 mod route;
 mod secret;
 mod tasks;
+mod users;
 
 pub(super) use provider::CREDENTIALS;
 pub use secret::RESERVED;
@@ -87,13 +88,20 @@ impl<'a> Validation<'a> {
             self.unused_providers();
             Vec::new()
         };
+        let users = self.users(&providers);
         self.unused_policies();
         if self.findings.any() {
             return None;
         }
         let providers = providers.into_iter().map(|known| known.provider).collect::<Option<_>>()?;
         let secrets = Secrets::new(std::mem::take(&mut self.secrets));
-        Some(Runtime { server, providers, routes: Routes::new(named, direct).with_tasks(tasks), secrets })
+        Some(Runtime {
+            server,
+            providers,
+            routes: Routes::new(named, direct).with_tasks(tasks),
+            users,
+            secrets,
+        })
     }
 
     fn server(&mut self, table: &ServerTable, overrides: &Overrides) -> Server {
@@ -115,6 +123,7 @@ impl<'a> Validation<'a> {
             cors: self.cors(table),
             grace: self.duration(table.grace.as_ref(), Duration::from_secs(30)),
             head_after: self.duration(table.head_after.as_ref(), Duration::from_secs(15)),
+            trust_user_headers: table.trust_user_headers.as_ref().is_some_and(|trust| *trust.value()),
         };
         if let (Cors::Any, Some(cors), false) = (&server.cors, &table.cors, server.listen.ip().is_loopback())
         {
@@ -123,6 +132,7 @@ impl<'a> Validation<'a> {
                 .warning(span, "any web page and any machine that reaches this address can spend your keys")
                 .hint("listen on 127.0.0.1, or list the origins in `cors`");
         }
+        self.anybody_may_be_anyone(table, &server);
         server
     }
 

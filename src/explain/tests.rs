@@ -161,6 +161,7 @@ async fn relayed(route: &Arc<Route>, failures: Failures) -> Told {
     let request = Request {
         id: "id".into(),
         client: "here".into(),
+        user: crate::relay::User::default(),
         path: "/".into(),
         route: Arc::clone(route),
         progress: crate::route::ProgressMode::Off,

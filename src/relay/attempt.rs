@@ -59,7 +59,7 @@ pub(super) async fn run<U: Upstream>(
     pass: &mut Pass,
     goal: &Goal,
 ) -> Result<Opened<U::Body>, Fault> {
-    let Context { relay, request } = context;
+    let Context { relay, request, secrets, .. } = context;
     let candidate = &request.route.chain.candidates()[index];
     let foreign = request.route.foreign_reasoning;
     let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits, foreign);
@@ -78,7 +78,7 @@ pub(super) async fn run<U: Upstream>(
             Err(fault) if resume::is_refusal(&fault) => {
                 // It is another request, for which there may be no place.
                 if !pass.again() {
-                    relay.prefills.refused(candidate, &relay.secrets.mask(&fault.reason));
+                    relay.prefills.refused(candidate, &secrets.mask(&fault.reason));
                     return Err(resume::no_place(fault.phase));
                 }
                 refusal = Some(fault);
@@ -94,7 +94,7 @@ pub(super) async fn run<U: Upstream>(
     if let Some(refusal) = refusal
         && result.as_ref().map_or_else(flow::is_difference, |_| true)
     {
-        relay.prefills.refused(candidate, &relay.secrets.mask(&refusal.reason));
+        relay.prefills.refused(candidate, &secrets.mask(&refusal.reason));
     }
     result
 }
@@ -107,11 +107,11 @@ async fn ask<U: Upstream>(
     body: Vec<Bytes>,
     sieve: Sieve,
 ) -> Result<Opened<U::Body>, Fault> {
-    let Context { relay, request } = context;
+    let Context { relay, request, .. } = context;
     let stream = request.envelope.stream();
     let call = Call {
         candidate,
-        key: pass.key(),
+        credential: pass.credential(),
         connect: limits.connect,
         connected: pass.connected(),
         client_headers: &request.headers,

@@ -51,6 +51,16 @@ pub(super) fn broke_off(reason: &str, asked: bool) -> String {
     format!("The answer broke off: {}{nobody}. Ask again to get a whole one.", reason.trim_end_matches('.'))
 }
 
+/// Nobody was asked, for the user has no key of their own for the providers called `names`.
+pub(super) fn no_key(names: &str) -> String {
+    one_line(
+        &format!(
+            "You have no key of your own for {names}. Ask for one to be added, or choose another model."
+        ),
+        LONGEST,
+    )
+}
+
 /// What is said of `who`, asked with the key of that name, if it refuses for good.
 pub(super) fn refusal(who: &str, key: Option<&str>, fault: &Fault) -> Option<String> {
     let status = fault.status.map(|status| format!(" ({status})")).unwrap_or_default();

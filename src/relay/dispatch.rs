@@ -9,10 +9,12 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::{Goal, Opened};
-use super::health::{News, Pass, Rest, Waiting};
+use super::health::{News, Pass, Rest, Waiting, Whom};
 use super::limits::Until;
 use super::observer::Observer;
+use super::user::Whose;
 use super::{Failure, Relay, Request};
+use crate::config::Secrets;
 use crate::retry::classify;
 use crate::retry::schedule::{Gap, Schedule, Send, Step, Stop, StopReason};
 use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Phase, Verdict};
@@ -31,9 +33,10 @@ use turn::Turn;
 pub(super) async fn run<U: Upstream>(
     relay: Arc<Relay<U>>,
     request: Request,
+    secrets: Secrets,
     mut observer: Observer,
 ) -> Result<Answer<U>, Failure> {
-    let mut dispatch = Dispatch::new(relay, request);
+    let mut dispatch = Dispatch::new(relay, request, secrets);
     match dispatch.first(&mut observer).await {
         Ok(opened) => Ok(Answer::new(opened, dispatch, observer)),
         Err(end) => {
@@ -48,6 +51,17 @@ pub(super) async fn run<U: Upstream>(
 pub(super) struct Context<U> {
     pub(super) relay: Arc<Relay<U>>,
     pub(super) request: Request,
+    /// Masks what nobody may read, the user's own keys included.
+    pub(super) secrets: Secrets,
+    /// With whose key each candidate is asked.
+    keys: Vec<Whose>,
+}
+
+impl<U> Context<U> {
+    /// The candidate at `index`, and the user's key that it is asked with.
+    fn whom(&self, index: usize) -> Whom<'_> {
+        Whom { candidate: &self.request.route.chain.candidates()[index], key: self.keys[index].own() }
+    }
 }
 
 /// The way of one request along its chain.
@@ -77,12 +91,14 @@ pub(super) struct Dispatch<U> {
 }
 
 impl<U: Upstream> Dispatch<U> {
-    fn new(relay: Arc<Relay<U>>, request: Request) -> Self {
-        let count = request.route.chain.candidates().len();
+    fn new(relay: Arc<Relay<U>>, request: Request, secrets: Secrets) -> Self {
+        let whose = |candidate| Whose::of(&request, candidate, &relay.health);
+        let keys: Vec<Whose> = request.route.chain.candidates().iter().map(whose).collect();
+        let count = keys.len();
         let number = relay.health.request();
         Self {
-            schedule: Schedule::new(&request.route),
-            context: Arc::new(Context { relay, request }),
+            schedule: Schedule::of_some(&request.route, |index| !matches!(keys[index], Whose::Missing)),
+            context: Arc::new(Context { relay, request, secrets, keys }),
             generator: rand::make_rng(),
             growth: vec![Growth::default(); count],
             deciding: Deciding::default(),
@@ -210,11 +226,11 @@ impl<U: Upstream> Dispatch<U> {
         {
             self.insisted = true;
             let route = &self.request().route;
-            let chain = route.chain.candidates();
+            let chain: Vec<_> = (0..self.refused.len()).map(|index| self.context.whom(index)).collect();
             let health = &self.relay().health;
             let refused = &self.refused[send.candidate];
-            let candidate = &chain[send.candidate];
-            if let Some(pass) = health.insist(candidate, chain, route.cooldown, self.number, refused) {
+            let whom = chain[send.candidate];
+            if let Some(pass) = health.insist(whom, &chain, route.cooldown, self.number, refused) {
                 self.rests[send.candidate] = None;
                 return Ok((send, Some(pass)));
             }
@@ -232,8 +248,14 @@ impl<U: Upstream> Dispatch<U> {
         {
             deciding.note_rest(*candidate, Fault::new(rest.class, Phase::Connect, rest.why.clone()));
         }
-        let fault = deciding.fault().expect("a schedule stops after a failed attempt or a rest only");
-        End::Stopped(stop, fault, rests)
+        let keyless = self.context.keys.iter().enumerate();
+        let keyless = keyless.filter(|(_, whose)| matches!(whose, Whose::Missing)).map(|(index, _)| index);
+        let keyless = keyless.collect();
+        match deciding.fault() {
+            Some(fault) => End::Stopped { stop, fault, rests, keyless },
+            // Everybody else stops after a failed attempt or a rest only.
+            None => End::Keyless(keyless),
+        }
     }
 
     /// Sleeps before an attempt; the signal to stop ends the wait and the request.
@@ -242,14 +264,15 @@ impl<U: Upstream> Dispatch<U> {
             return Ok(());
         }
         let relay = self.relay();
-        let candidate = &self.request().route.chain.candidates()[send.candidate];
+        let whom = self.context.whom(send.candidate);
+        let candidate = whom.candidate;
         let rest = self.rests[send.candidate].as_ref().filter(|_| send.gap == Gap::Rest);
         observer.waiting(send, self.schedule.of(), rest.map(|(rest, _)| (candidate, rest.why.as_str())));
         // Whoever waits for a candidate that refused too many, or rests, is told when others get through.
         let news = match send.gap {
             Gap::RetryAfter => None,
             Gap::Rest => rest.map(|(_, news)| news.clone()),
-            _ if self.met[send.candidate] == Some(Class::RateLimited) => Some(relay.health.news(candidate)),
+            _ if self.met[send.candidate] == Some(Class::RateLimited) => Some(relay.health.news(whom)),
             _ => None,
         };
         let back = async {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use crate::config::Provider;
+use crate::config::{Provider, UserKey};
 use crate::retry::{Class, Cooldown};
 use crate::route::{Candidate, ProviderId};
 
@@ -18,12 +18,14 @@ mod choice;
 mod desk;
 mod news;
 mod obstacles;
+mod own;
 mod pass;
 #[cfg(test)]
 mod tests;
 
 use choice::{Step, Wait};
 use desk::{Desk, Place};
+use own::OwnDesks;
 
 pub(super) use news::News;
 pub(super) use pass::{Pass, Waiting};
@@ -33,6 +35,8 @@ pub(super) use pass::{Pass, Waiting};
 pub struct Health {
     /// One for each provider.
     desks: Vec<Arc<Desk>>,
+    /// One for each key of a user.
+    own: OwnDesks,
     requests: AtomicU64,
 }
 
@@ -41,6 +45,8 @@ pub struct Health {
 pub(super) struct Ask<'a> {
     /// Whom it is for.
     pub(super) candidate: &'a Candidate,
+    /// The user's own key, if it is sent in place of a shared one.
+    pub(super) key: Option<&'a UserKey>,
     /// When the candidate is left alone.
     pub(super) cooldown: Cooldown,
     /// Whose it is: a number from [`Health::request`].
@@ -55,6 +61,20 @@ pub(super) struct Ask<'a> {
     pub(super) quota_patience: Instant,
     /// Whether it may spend a quota.
     pub(super) spends_quota: bool,
+}
+
+/// Whom something is known about: a candidate, under the shared keys or a user's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whom<'a> {
+    pub(super) candidate: &'a Candidate,
+    pub(super) key: Option<&'a UserKey>,
+}
+
+#[cfg(test)]
+impl<'a> From<&'a Candidate> for Whom<'a> {
+    fn from(candidate: &'a Candidate) -> Self {
+        Self { candidate, key: None }
+    }
 }
 
 /// Why no attempt may be sent now.
@@ -77,6 +97,7 @@ impl Health {
         let began = Instant::now();
         Self {
             desks: providers.iter().map(|provider| Arc::new(Desk::new(provider, began))).collect(),
+            own: OwnDesks::default(),
             requests: AtomicU64::new(0),
         }
     }
@@ -109,7 +130,7 @@ impl Health {
         ask: Ask<'_>,
         waits: &(dyn Fn(&Rest) + Sync),
     ) -> Result<Pass, Rest> {
-        let desk = self.desk(ask.candidate.provider);
+        let desk = &self.desk(Whom { candidate: ask.candidate, key: ask.key });
         let mut place = Place::new(desk, ask.candidate);
         loop {
             let changed = desk.changed.notified();
@@ -128,24 +149,26 @@ impl Health {
         }
     }
 
-    /// Leave to send one attempt although `candidate` rests: one a second over all requests that may ask
+    /// Leave to send one attempt although `whom` rests: one a second over all requests that may ask
     /// any of `chain`.
     ///
     /// Quotas are kept even so, and the keys that were `tried` are not taken.
-    pub(super) fn insist(
+    pub(super) fn insist<'a>(
         &self,
-        candidate: &Candidate,
-        chain: &[Candidate],
+        whom: impl Into<Whom<'a>>,
+        chain: &[Whom<'_>],
         cooldown: Cooldown,
         request: u64,
-        tried: &[usize],
+        tried: &'a [usize],
     ) -> Option<Pass> {
-        if chain.iter().any(|candidate| self.desk(candidate.provider).has_insisted(&candidate.model)) {
+        if chain.iter().any(|whom| self.desk(*whom).has_insisted(&whom.candidate.model)) {
             return None;
         }
-        let desk = self.desk(candidate.provider);
+        let whom = whom.into();
+        let desk = self.desk(whom);
         let ask = Ask {
-            candidate,
+            candidate: whom.candidate,
+            key: whom.key,
             cooldown,
             request,
             own: true,
@@ -155,12 +178,18 @@ impl Health {
             spends_quota: true,
         };
         let granted = desk.insist(&ask, SystemTime::now())?;
-        Some(Pass::new(Arc::clone(desk), &ask, granted))
+        Some(Pass::new(desk, &ask, granted))
     }
 
-    /// What becomes known of `candidate` from now on.
-    pub(super) fn news(&self, candidate: &Candidate) -> News {
-        self.desk(candidate.provider).news_of(candidate)
+    /// What becomes known of `whom` from now on.
+    pub(super) fn news<'a>(&self, whom: impl Into<Whom<'a>>) -> News {
+        let whom = whom.into();
+        self.desk(whom).news_of(whom.candidate)
+    }
+
+    /// Whether nobody is to ask the provider without a key.
+    pub(super) fn wants_key(&self, provider: ProviderId) -> bool {
+        self.desks[provider.0].wants_key
     }
 
     /// Forgets what is back to normal: clients can make up the names of models.
@@ -168,9 +197,14 @@ impl Health {
         for desk in &self.desks {
             desk.tidy();
         }
+        self.own.tidy();
     }
 
-    fn desk(&self, provider: ProviderId) -> &Arc<Desk> {
-        &self.desks[provider.0]
+    fn desk(&self, Whom { candidate, key }: Whom<'_>) -> Arc<Desk> {
+        let shared = &self.desks[candidate.provider.0];
+        match key {
+            Some(key) => self.own.desk(candidate.provider, shared, key),
+            None => Arc::clone(shared),
+        }
     }
 }

@@ -31,7 +31,10 @@ const LONGEST_TRAIL: usize = 500;
 /// Watches one request; dropped before the end, it records `client_gone`, or `internal` in a panic.
 pub(super) struct Observer {
     id: Arc<str>,
+    /// Whom a line begins with: the user, else the client's address.
+    who: Arc<str>,
     client: Arc<str>,
+    user: Option<Arc<str>>,
     path: Arc<str>,
     route: Arc<str>,
     secrets: Secrets,
@@ -65,7 +68,9 @@ impl Observer {
     ) -> Self {
         Self {
             id: Arc::clone(&request.id),
+            who: Arc::clone(request.user.name().unwrap_or(&request.client)),
             client: Arc::clone(&request.client),
+            user: request.user.name().cloned(),
             path: Arc::clone(&request.path),
             route: Arc::clone(&request.route.name),
             secrets,
@@ -117,7 +122,7 @@ impl Observer {
     /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
     pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<(&Candidate, &str)>) {
         let text = words::waiting(send, of, rest);
-        tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.client, self.route);
+        tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.who, self.route);
         self.story.waiting(send, text);
     }
 
@@ -130,7 +135,7 @@ impl Observer {
     pub(super) fn skipped(&self, candidate: &Candidate, why: &str) {
         tracing::debug!(
             request_id = %self.id,
-            "{}:{} - not asked: {}", self.client, self.route, not_asked(candidate, why),
+            "{}:{} - not asked: {}", self.who, self.route, not_asked(candidate, why),
         );
     }
 
@@ -149,7 +154,7 @@ impl Observer {
         tracing::info!(
             request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
             class = fault.class.as_str(), status = fault.status, key = attempt.key.as_deref(),
-            "{}:{} - Attempt {}/{}: ERROR: {fault}", self.client, attempt.model, attempt.number, self.of,
+            "{}:{} - Attempt {}/{}: ERROR: {fault}", self.who, attempt.model, attempt.number, self.of,
         );
         self.remember(attempt, &fault);
         self.story.failed(attempt, &fault);
@@ -162,7 +167,7 @@ impl Observer {
             request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
             key = attempt.key.as_deref(),
             "{}:{} - Attempt {}/{}: cancelled, attempt {} {what}",
-            self.client, attempt.model, attempt.number, self.of, other.number,
+            self.who, attempt.model, attempt.number, self.of, other.number,
         );
         self.story.let_go();
     }
@@ -180,7 +185,7 @@ impl Observer {
             tracing::info!(
                 request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
                 "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
-                self.client, attempt.model, attempt.number, self.of, fault.reason,
+                self.who, attempt.model, attempt.number, self.of, fault.reason,
             );
             self.remember(&attempt, &fault);
         }
@@ -215,7 +220,7 @@ impl Observer {
             request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
             key = attempt.key.as_deref(), quota_minute = left.and_then(|left| left.minute), quota_day = left.and_then(|left| left.day),
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
-            self.client, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
+            self.who, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
         );
         self.story.answered(&attempt, self.elapsed(), self.sent);
         self.latest = Some(attempt);
@@ -233,7 +238,7 @@ impl Observer {
             self.warned = true;
             tracing::warn!(
                 request_id = %self.id,
-                "{}:{} - dropped an event that is not JSON", self.client, self.candidate(),
+                "{}:{} - dropped an event that is not JSON", self.who, self.candidate(),
             );
         }
     }
@@ -278,6 +283,7 @@ impl Observer {
         telemetry::access(&Access {
             request_id: &self.id,
             client: &self.client,
+            user: self.user.as_deref(),
             method: "POST",
             path: &self.path,
             route: Some(&self.route),

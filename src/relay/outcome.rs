@@ -33,6 +33,8 @@ pub enum Outcome {
     TooLarge,
     /// The client sent its request too slowly.
     RequestTimeout,
+    /// Nobody could be asked without a key of the user's own, and there is none.
+    UserKeyMissing,
     /// Our own mistake.
     Internal,
 }
@@ -54,6 +56,7 @@ impl Outcome {
             Self::OriginForbidden => "origin_forbidden",
             Self::TooLarge => "too_large",
             Self::RequestTimeout => "request_timeout",
+            Self::UserKeyMissing => "user_key_missing",
             Self::Internal => "internal",
         }
     }
@@ -72,6 +75,7 @@ impl Outcome {
             | Self::TooLarge
             | Self::RequestTimeout => "invalid_request_error",
             Self::OriginForbidden => "permission_error",
+            Self::UserKeyMissing => "authentication_error",
             Self::Ok
             | Self::ClientGone
             | Self::Failed(_)

@@ -97,7 +97,9 @@ async fn search<U: Upstream>(
             let broken = Break { outcome: Outcome::ShuttingDown, reason, ..broken };
             return Resumed::Never(broken, observer);
         }
-        Err(End::Stopped(stop, ..)) => stop,
+        Err(End::Stopped { stop, .. }) => stop,
+        // Somebody was asked, for there is an answer that broke.
+        Err(End::Keyless(_)) => return Resumed::Never(broken, observer),
     };
     let tried = observer.trail().get(before..).unwrap_or_default();
     let reason = match tried.last() {

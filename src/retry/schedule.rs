@@ -37,13 +37,21 @@ pub struct Schedule {
 impl Schedule {
     /// The schedule of a request for `route`, which begins now.
     pub fn new(route: &Route) -> Self {
+        Self::of_some(route, |_| true)
+    }
+
+    /// The same where only some candidates can be asked at all: those at the positions that `may_be_asked`.
+    pub fn of_some(route: &Route, may_be_asked: impl Fn(usize) -> bool) -> Self {
         let rounds = match route.order {
             Order::Depth => u32::MAX,
             Order::Breadth => route.policy.attempts(),
         };
-        let seats: Vec<Seat> =
+        let mut seats: Vec<Seat> =
             route.chain.candidates().iter().map(|candidate| Seat::new(&candidate.policy, rounds)).collect();
-        let all = seats.iter().fold(0u32, |sum, seat| sum.saturating_add(seat.remaining()));
+        let out = seats.iter_mut().enumerate().filter(|(index, _)| !may_be_asked(*index));
+        out.for_each(|(_, seat)| seat.drop_out());
+        let live = seats.iter().filter(|seat| seat.live());
+        let all = live.fold(0u32, |sum, seat| sum.saturating_add(seat.remaining()));
         Self {
             order: route.order,
             seats,
@@ -74,8 +82,11 @@ impl Schedule {
 
     /// The first attempt.
     pub fn first(&mut self) -> Step {
-        self.begin_turn(0, Duration::ZERO);
-        self.go(0, Duration::ZERO, Gap::None)
+        let Some(index) = self.seats.iter().position(Seat::live) else {
+            return Self::stop(StopReason::NoCandidateLeft);
+        };
+        self.begin_turn(index, Duration::ZERO);
+        self.go(index, Duration::ZERO, Gap::None)
     }
 
     /// What follows the attempt under way, which failed at `now` with `verdict`.

@@ -1,14 +1,14 @@
 //! What is known about a request on its way through the server, and its access line.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::Method;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::relay::Outcome;
+use crate::relay::{Outcome, User};
 use crate::telemetry::{self, Access};
 
 /// More characters of what a client sent are in no message and no line of the log.
@@ -31,10 +31,18 @@ pub(super) struct Asked {
     pub client: Arc<str>,
     /// The path, without its query, clipped.
     pub path: Arc<str>,
+    user: Arc<OnceLock<Arc<str>>>,
     relayed: Arc<AtomicBool>,
 }
 
 impl Asked {
+    /// It is known now who asks.
+    pub fn is(&self, user: &User) {
+        if let Some(name) = user.name() {
+            self.user.get_or_init(|| Arc::clone(name));
+        }
+    }
+
     /// From here on the relay answers, and it writes the access line when the answer has ended.
     pub fn hand_over(&self) {
         self.relayed.store(true, Ordering::Relaxed);
@@ -63,7 +71,13 @@ impl Line {
         cut: CancellationToken,
     ) -> Self {
         Self {
-            asked: Asked { id, client, path: clip(path).into(), relayed: Arc::default() },
+            asked: Asked {
+                id,
+                client,
+                path: clip(path).into(),
+                user: Arc::default(),
+                relayed: Arc::default(),
+            },
             method: method.clone(),
             began: Instant::now(),
             cut,
@@ -89,6 +103,7 @@ impl Line {
         telemetry::access(&Access {
             request_id: &self.asked.id,
             client: &self.asked.client,
+            user: self.asked.user.get().map(|user| &**user),
             method: &clip(self.method.as_str()),
             path: &self.asked.path,
             outcome: outcome.as_str(),

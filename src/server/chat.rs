@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::access::{Asked, clip};
 use super::error::ApiError;
 use super::router::App;
-use super::{body, choice, profile};
+use super::{body, choice, profile, user};
 use crate::openai::envelope::{Envelope, InvalidRequest};
 use crate::relay::{self, Outcome};
 use crate::route::Routes;
@@ -21,7 +21,9 @@ pub(super) async fn complete<U: Upstream>(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let user = user::take(&mut head.headers, &app.runtime)?;
+    asked.is(&user);
     let draining = &app.relay.drain.pauses;
     let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
     let body = reader.read(body).await?;
@@ -33,7 +35,7 @@ pub(super) async fn complete<U: Upstream>(
     if draining.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
-    let route = choice::choose(routes, route, &envelope, &head.headers, &asked.id);
+    let route = choice::choose(routes, route, &envelope, &head.headers, &user, &asked.id);
     let progress =
         profile::choose(&head.headers, route.progress, head.uri.path()).map_err(invalid_request)?;
     let name = Arc::clone(&route.name);
@@ -41,6 +43,7 @@ pub(super) async fn complete<U: Upstream>(
     let request = relay::Request {
         id: asked.id,
         client: asked.client,
+        user,
         path: asked.path,
         progress,
         route,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::openai::envelope::Envelope;
+use crate::relay::User;
 use crate::route::{Chosen, Kind, Route, Routes};
 
 /// Says which task a request is, or nothing if it is none: Open `WebUI` fills `{{TASK}}` in.
@@ -15,12 +16,13 @@ const TASK: &str = "x-backstop-task";
 /// without which a long chat cannot go on; the choice of the tools that the answer needs.
 const WAITED_FOR: [&[u8]; 3] = [b"moa_response_generation", b"context_compaction", b"function_calling"];
 
-/// The route that the request `id` takes which asks for `asked`.
+/// The route that the request `id` of `user` takes which asks for `asked`.
 pub(super) fn choose(
     routes: &Routes,
     asked: Arc<Route>,
     envelope: &Envelope,
     headers: &HeaderMap,
+    user: &User,
     id: &str,
 ) -> Arc<Route> {
     let facts = OnceCell::new();
@@ -28,8 +30,8 @@ pub(super) fn choose(
     // A stream has not the shape of a task, so most requests need no look at all.
     let by_shape = || if envelope.stream() { Kind::Chat } else { facts().kind };
     let kind = told(headers).unwrap_or_else(by_shape);
-    // Nobody is known by name yet.
-    let Chosen { route, case } = routes.choose(asked, kind, || facts().clone(), &|_| false);
+    let is = |who: &str| user.is(who);
+    let Chosen { route, case } = routes.choose(asked, kind, || facts().clone(), &is);
     if let Some(case) = case {
         tracing::debug!(request_id = %id, route = %route.name, case, "takes the chain of case {case}");
     }

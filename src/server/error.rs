@@ -145,6 +145,8 @@ pub fn status(outcome: Outcome, provider_status: Option<u16>) -> StatusCode {
         Outcome::OriginForbidden => StatusCode::FORBIDDEN,
         Outcome::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Outcome::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        // This one key is the client's to bring.
+        Outcome::UserKeyMissing => StatusCode::UNAUTHORIZED,
         Outcome::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -34,6 +34,7 @@ impl Lines {
 const REQUEST: Access<'static> = Access {
     request_id: "r-1",
     client: "127.0.0.1",
+    user: None,
     method: "POST",
     path: "/v1/chat/completions",
     route: Some("fullfat"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
 use super::answer::Body;
@@ -117,7 +118,7 @@ impl Target {
         let host = host(&provider.base_url)
             .ok_or_else(|| unusable("`base_url` has a host that no request can carry"))?;
         for key in &provider.keys {
-            headers::authorization(key).map_err(|bad| unusable(&bad.to_string()))?;
+            headers::authorization(key.secret.expose_secret()).map_err(|bad| unusable(&bad.to_string()))?;
         }
         Ok(Self { endpoint, path, host, idle: Arc::default() })
     }

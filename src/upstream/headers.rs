@@ -4,8 +4,9 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AG
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 
-use super::Call;
-use crate::config::{Key, Provider, RESERVED_HEADERS};
+use super::{Call, Credential};
+use crate::config::users::credentials_in;
+use crate::config::{Provider, RESERVED_HEADERS, UserKey};
 
 /// The name under which a client sees the provider's own request id.
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-upstream-request-id");
@@ -48,15 +49,18 @@ pub struct BadKey;
 /// The headers of an attempt, but for `host` and `content-length`.
 ///
 /// A header that is configured replaces ours and the client's; the candidate's replaces the
-/// provider's.
+/// provider's. A user's own key stands where the configured ones would, so that none of those goes out
+/// beside it.
 pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKey> {
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(ACCEPT, if call.stream { STREAM } else { JSON });
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(USER_AGENT, AGENT);
-    if let Some(authorization) = provider.keys.get(call.key).map(authorization).transpose()? {
-        headers.insert(AUTHORIZATION, authorization);
+    if let Credential::Shared(key) = call.credential
+        && let Some(key) = provider.keys.get(key)
+    {
+        headers.insert(AUTHORIZATION, authorization(key.secret.expose_secret())?);
     }
     for name in FROM_CLIENT {
         for value in call.client_headers.get_all(&name) {
@@ -65,15 +69,34 @@ pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKe
     }
     configure(&mut headers, &provider.headers);
     configure(&mut headers, &call.candidate.headers);
+    if let Credential::Own(key) = call.credential {
+        replace(&mut headers, key, !provider.keys.is_empty())?;
+    }
     Ok(headers)
 }
 
 /// A key as a bearer token, marked as a secret.
-pub(super) fn authorization(key: &Key) -> Result<HeaderValue, BadKey> {
-    let token = format!("Bearer {}", key.secret.expose_secret());
-    let mut value = HeaderValue::try_from(token).map_err(|_| BadKey)?;
+pub(super) fn authorization(key: &str) -> Result<HeaderValue, BadKey> {
+    secret(format!("Bearer {key}"))
+}
+
+fn secret(text: String) -> Result<HeaderValue, BadKey> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| BadKey)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Puts a user's own `key` into each configured header in which a key stands; `as_token` says that one is
+/// sent as a bearer token too, which is also what those do that have none configured.
+fn replace(headers: &mut HeaderMap, key: &UserKey, as_token: bool) -> Result<(), BadKey> {
+    let configured: Vec<_> = credentials_in(headers).collect();
+    for name in &configured {
+        headers.insert(name, secret(key.expose().to_owned())?);
+    }
+    if as_token || configured.is_empty() || configured.contains(&AUTHORIZATION) {
+        headers.insert(AUTHORIZATION, authorization(key.expose())?);
+    }
+    Ok(())
 }
 
 fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {

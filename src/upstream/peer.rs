@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::Body;
 use super::client::Client;
-use super::{Call, Connected, Upstream as _};
+use super::{Call, Connected, Credential, Upstream as _};
 use crate::config::{Cors, Key, KeyOrder, Provider, Runtime, Secrets, Server};
 use crate::retry::{Fault, Policy, Quota};
 use crate::route::{Candidate, Edits, ProviderId, Routes, Timeouts};
@@ -146,9 +146,11 @@ pub(super) fn runtime(provider: Provider) -> Runtime {
             cors: Cors::Loopback,
             grace: SOON,
             head_after: SOON,
+            trust_user_headers: false,
         },
         providers: vec![provider],
         routes: Routes::default(),
+        users: Vec::new(),
         secrets: Secrets::default(),
     }
 }
@@ -180,7 +182,7 @@ pub(super) async fn send_within(
     let candidate = candidate();
     let call = Call {
         candidate: &candidate,
-        key: 0,
+        credential: Credential::Shared(0),
         connect,
         connected: &Connected::default(),
         client_headers: &client_headers,

@@ -75,6 +75,7 @@ fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {
             cors,
             grace: Duration::from_millis(300),
             head_after: Duration::from_secs(15),
+            trust_user_headers: false,
         },
         providers: vec![Provider {
             name: "silent".into(),
@@ -85,6 +86,7 @@ fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {
             headers: http::HeaderMap::new(),
         }],
         routes: Routes::new(vec![route("fullfat"), route("moonshotai/kimi-k2.5")], Vec::new()),
+        users: Vec::new(),
         secrets: Secrets::default(),
     })
 }

@@ -152,7 +152,7 @@ impl Validation<'_> {
     }
 
     /// The secret of a written key, if a header can carry it.
-    fn sendable<T>(&mut self, written: &At<T>, place: Place<'_>) -> Option<String> {
+    pub(super) fn sendable<T>(&mut self, written: &At<T>, place: Place<'_>) -> Option<String> {
         let secret = self.secret_at(&written.span(), place)?;
         self.header_value(written.span(), &secret, true)?;
         Some(secret)

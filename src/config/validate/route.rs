@@ -63,6 +63,7 @@ impl<'a> Validation<'a> {
                 .as_ref()
                 .map(|what| (*what.value()).into())
                 .unwrap_or_default(),
+            credentials: table.credentials.as_ref().map(|whose| (*whose.value()).into()).unwrap_or_default(),
             ..Route::new(name.value().as_str().into(), chain, policy)
         };
         self.continues_nothing(&route, table);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::KEY_HEADER;
 use crate::relay::health::Rest;
 use crate::relay::observer::{Observer, attempts, not_asked};
 use crate::relay::{Attempt, Failure, Outcome, Request, brief};
@@ -11,9 +12,18 @@ use crate::route::Candidate;
 
 /// Why a request got no answer.
 pub(in crate::relay) enum End {
-    /// The schedule stopped; the fault that decides the outcome, and whose it was; and who could not be asked
-    /// when it was their turn.
-    Stopped(Stop, (usize, Fault), Vec<(usize, Rest)>),
+    /// The schedule stopped.
+    Stopped {
+        stop: Stop,
+        /// What decides the outcome, and whose it was.
+        fault: (usize, Fault),
+        /// Who could not be asked when it was their turn.
+        rests: Vec<(usize, Rest)>,
+        /// Who was not asked for want of a key of the user's own.
+        keyless: Vec<usize>,
+    },
+    /// Nobody was asked, all for want of a key of the user's own.
+    Keyless(Vec<usize>),
     /// The process is about to end.
     ShuttingDown,
 }
@@ -25,8 +35,12 @@ impl End {
         let trail = observer.take_trail();
         let sent = observer.attempts();
         let attempts = attempts(sent);
-        let (stop, candidate, fault, rests) = match self {
-            Self::Stopped(stop, (candidate, fault), rests) => (stop, candidate, fault, rests),
+        let candidates = request.route.chain.candidates();
+        let (stop, candidate, fault, rests, keyless) = match self {
+            Self::Stopped { stop, fault: (candidate, fault), rests, keyless } => {
+                (stop, candidate, fault, rests, keyless)
+            }
+            Self::Keyless(keyless) => return without_key(request, &keyless),
             Self::ShuttingDown => {
                 return Failure {
                     outcome: Outcome::ShuttingDown,
@@ -42,31 +56,32 @@ impl End {
             }
         };
         let retry_after = stop.wish(&fault);
-        let candidates = request.route.chain.candidates();
         let Candidate { provider_name, model, .. } = &candidates[candidate];
+        let own = request.own_key(&candidates[candidate]).is_some();
         let hint = match retry_after {
             Some(after) => format!("; try again in {}", Words::about(after)),
-            None => advice(fault.class).map(|advice| format!("; {advice}")).unwrap_or_default(),
+            None => advice(fault.class, own).map(|advice| format!("; {advice}")).unwrap_or_default(),
         };
         let resting = rests.iter().map(|(index, rest)| not_asked(&candidates[*index], &rest.why));
-        let resting = resting.collect::<Vec<_>>().join(", ");
+        let keyless = keyless.iter().map(|index| not_asked(&candidates[*index], "has no key of this user"));
+        let not_asked = resting.chain(keyless).collect::<Vec<_>>().join(", ");
         let elapsed = Words::about(observer.elapsed());
         let within = match stop.reason {
             StopReason::Resting => "at once".to_owned(),
             _ => format!("within {}", Words(request.route.policy.deadline)),
         };
         let what = if sent == 0 {
-            format!(", for nobody could be asked {within}: {resting}")
+            format!(", for nobody could be asked {within}: {not_asked}")
         } else if rests.iter().any(|(index, _)| *index == candidate) {
             let last = trail.last().map(|Attempt { provider, model, code, reason, .. }| {
                 format!(", the last at `{provider}/{model}`: {code} - {reason}")
             });
             format!(
-                " after {attempts} in {elapsed}{}; after that nobody could be asked {within}: {resting}",
+                " after {attempts} in {elapsed}{}; after that nobody could be asked {within}: {not_asked}",
                 last.unwrap_or_default(),
             )
         } else {
-            let others = if rests.is_empty() { String::new() } else { format!("; not asked: {resting}") };
+            let others = if not_asked.is_empty() { not_asked } else { format!("; not asked: {not_asked}") };
             let reason = stop.reason;
             format!(" after {attempts} in {elapsed} ({reason}), `{provider_name}/{model}`: {fault}{others}")
         };
@@ -84,14 +99,37 @@ impl End {
     }
 }
 
-/// What whoever reads the error may do about it.
-fn advice(class: Class) -> Option<&'static str> {
+/// What a user is told who has to bring a key.
+fn without_key(request: &Request, keyless: &[usize]) -> Failure {
+    let candidates = request.route.chain.candidates();
+    let mut names: Vec<&str> = keyless.iter().map(|index| &*candidates[*index].provider_name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let route = &request.route.name;
+    Failure {
+        outcome: Outcome::UserKeyMissing,
+        message: format!(
+            "`{route}` got no answer, for this user has no key for {names}; send one in the header `{KEY_HEADER}PROVIDER`, or have it written under `[users]`"
+        ),
+        short: request.is_for_a_chat().then(|| brief::no_key(&names.replace('`', ""))),
+        retry_after: None,
+        provider_status: None,
+        attempts: 0,
+        trail: Vec::new(),
+    }
+}
+
+/// What whoever reads the error may do about it; `own` says that the key was the user's.
+fn advice(class: Class, own: bool) -> Option<&'static str> {
     match class {
         Class::RateLimited | Class::Overloaded | Class::Reset => Some("try again in a moment"),
         Class::Connect => Some("is it running, and is its `base_url` right?"),
         Class::Timeout => Some("try again, or give it longer limits under `timeouts`"),
         Class::Broken | Class::Empty => Some("try again, or add another model to the chain"),
+        Class::Unauthorized if own => Some("check your own key for the provider"),
         Class::Unauthorized => Some("check the `api_key` of the provider"),
+        Class::Payment if own => Some("your account there needs credit"),
         Class::Payment => Some("its account needs credit"),
         Class::NotFound => Some("check the name of the model and the `base_url`"),
         Class::ContextLength => Some("shorten the conversation, or add a model with a larger context"),

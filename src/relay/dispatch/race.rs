@@ -131,8 +131,10 @@ impl<U: Upstream> Dispatch<U> {
         let context = Arc::clone(&self.context);
         let route = &context.request.route;
         for candidate in self.schedule.others(self.now()) {
+            let whom = context.whom(candidate);
             let ask = Ask {
-                candidate: &route.chain.candidates()[candidate],
+                candidate: whom.candidate,
+                key: whom.key,
                 cooldown: route.cooldown,
                 request: self.number,
                 own: false,

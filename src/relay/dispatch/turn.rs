@@ -129,8 +129,9 @@ impl<U: Upstream> Dispatch<U> {
         first: bool,
         observer: &Observer,
     ) -> Result<Pass, Refused> {
-        let Context { relay, request } = &*self.context;
-        let candidate = &request.route.chain.candidates()[send.candidate];
+        let Context { relay, request, .. } = &*self.context;
+        let whom = self.context.whom(send.candidate);
+        let candidate = whom.candidate;
         let (now, until, of) = (Instant::now(), self.until(send).time, self.schedule.of());
         let alone = self.schedule.alone();
         let quota_patience = match request.route.order {
@@ -142,6 +143,7 @@ impl<U: Upstream> Dispatch<U> {
         };
         let ask = Ask {
             candidate,
+            key: whom.key,
             cooldown: request.route.cooldown,
             request: self.number,
             own: first && self.met[send.candidate].is_some(),
@@ -150,7 +152,7 @@ impl<U: Upstream> Dispatch<U> {
             quota_patience,
             spends_quota: true,
         };
-        let news = relay.health.news(candidate);
+        let news = relay.health.news(whom);
         let queued = *send;
         let waited = AtomicBool::new(false);
         let waits = |rest: &Rest| {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::choice::Taken;
 use super::news::Teller;
 use crate::config::Provider;
+use crate::retry::Quota;
 use crate::retry::breaker::Breaker;
 use crate::retry::gate::Gate;
 use crate::retry::line::Line;
@@ -57,13 +58,23 @@ pub(super) struct Seat {
 
 impl Book {
     pub(super) fn new(provider: &Provider) -> Self {
-        let quotas = provider.keys.iter().map(|key| key.quota);
-        let keys = quotas.map(Account::new).map(Key::new).collect::<Vec<_>>();
-        let keyless = || vec![Key::new(Account::new(crate::retry::Quota::default()))];
+        let quotas: Vec<_> = provider.keys.iter().map(|key| key.quota).collect();
+        match quotas.is_empty() {
+            true => Self::with(provider.quota, &[Quota::default()]),
+            false => Self::with(provider.quota, &quotas),
+        }
+    }
+
+    /// For a user's own key, of whose quotas nothing is known.
+    pub(super) fn of_one_user() -> Self {
+        Self::with(Quota::default(), &[Quota::default()])
+    }
+
+    fn with(whole: Quota, keys: &[Quota]) -> Self {
         Self {
-            quota: Account::new(provider.quota),
+            quota: Account::new(whole),
             line: Line::default(),
-            keys: if keys.is_empty() { keyless() } else { keys },
+            keys: keys.iter().map(|quota| Key::new(Account::new(*quota))).collect(),
             models: HashMap::new(),
             turn: 0,
         }
@@ -104,10 +115,13 @@ impl Book {
         self.models.values()
     }
 
-    pub(super) fn tidy(&mut self, now: Duration) {
+    /// Forgets the models that are back to normal; says whether the keys are too, and nothing is left.
+    pub(super) fn tidy(&mut self, now: Duration) -> bool {
         self.models.retain(|_, model| {
             model.news.is_heard() || !model.seats.iter().all(|seat| seat.forgettable(now))
         });
+        let normal = |key: &Key| key.breaker.forgettable(now) && key.free.forgettable(now);
+        self.models.is_empty() && self.keys.iter().all(normal)
     }
 }
 

@@ -11,7 +11,10 @@ use super::news::News;
 use crate::config::{KeyOrder, Provider};
 use crate::route::Candidate;
 
-/// One provider. The lock is never held across an await.
+/// What logs call the key of a user.
+const USERS_OWN: &str = "the user's own";
+
+/// One provider, or a user's key for it. The lock is never held across an await.
 #[derive(Debug)]
 pub(super) struct Desk {
     /// The provider's name.
@@ -19,6 +22,10 @@ pub(super) struct Desk {
     pub(super) order: KeyOrder,
     /// The names of the keys.
     pub(super) names: Vec<Arc<str>>,
+    /// Whether nobody is to ask it without a key.
+    pub(super) wants_key: bool,
+    /// Whether its key is a user's own.
+    pub(super) of_user: bool,
     /// Told when somebody who waits may have a turn.
     pub(super) changed: Notify,
     began: Instant,
@@ -31,9 +38,25 @@ impl Desk {
             provider: Arc::clone(&provider.name),
             order: provider.key_order,
             names: provider.keys.iter().map(|key| Arc::clone(&key.name)).collect(),
+            wants_key: provider.wants_key(),
+            of_user: false,
             changed: Notify::new(),
             began,
             book: Mutex::new(Book::new(provider)),
+        }
+    }
+
+    /// A desk for a user's own key for the same provider. The quotas are those of other accounts.
+    pub(super) fn of_one_user(&self) -> Self {
+        Self {
+            provider: Arc::clone(&self.provider),
+            order: KeyOrder::InOrder,
+            names: vec![Arc::from(USERS_OWN)],
+            wants_key: self.wants_key,
+            of_user: true,
+            changed: Notify::new(),
+            began: self.began,
+            book: Mutex::new(Book::of_one_user()),
         }
     }
 
@@ -55,9 +78,10 @@ impl Desk {
         self.lock().model(&candidate.model).news.news()
     }
 
-    pub(super) fn tidy(&self) {
+    /// Forgets what is back to normal; says whether that was all.
+    pub(super) fn tidy(&self) -> bool {
         let now = self.now();
-        self.lock().tidy(now);
+        self.lock().tidy(now)
     }
 }
 

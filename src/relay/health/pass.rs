@@ -10,11 +10,12 @@ use super::book::Book;
 use super::choice::{Granted, Leaves, Shortage, Taken};
 use super::desk::Desk;
 use super::obstacles::is_free;
+use crate::config::UserKey;
 use crate::retry::breaker::{Evidence, blames};
 use crate::retry::gate::Passage;
 use crate::retry::quota::Left;
 use crate::retry::{Class, Cooldown, Covers, Fault, Words, rate_limits};
-use crate::upstream::Connected;
+use crate::upstream::{Connected, Credential};
 
 /// Leave to send one attempt, held until it is over. Dropped without a word it says nothing about
 /// anyone, and gives back what it holds.
@@ -23,6 +24,8 @@ pub(in crate::relay) struct Pass {
     desk: Arc<Desk>,
     model: Arc<str>,
     key: usize,
+    /// The user's own, in place of that one.
+    own: Option<UserKey>,
     tried: Vec<usize>,
     cooldown: Cooldown,
     /// Until they are settled.
@@ -42,6 +45,7 @@ impl Pass {
             desk,
             model: Arc::clone(&ask.candidate.model),
             key,
+            own: ask.key.cloned(),
             tried: ask.tried.to_vec(),
             cooldown: ask.cooldown,
             leaves: Some(leaves),
@@ -71,15 +75,20 @@ impl Pass {
         true
     }
 
-    /// Which of the provider's keys to send; 0 if it has none.
+    /// The key to send.
+    pub(in crate::relay) fn credential(&self) -> Credential<'_> {
+        self.own.as_ref().map_or(Credential::Shared(self.key), Credential::Own)
+    }
+
+    /// Which of the provider's keys to send; 0 if it has none, or if the user's own takes its place.
     pub(in crate::relay) fn key(&self) -> usize {
         self.key
     }
 
-    /// The name of the key, if there are several.
+    /// The name of the key, if there are several, or if it is the user's own.
     pub(in crate::relay) fn key_name(&self) -> Option<&str> {
         let names = &self.desk.names;
-        if names.len() > 1 { names.get(self.key).map(|name| &**name) } else { None }
+        if names.len() > 1 || self.desk.of_user { names.get(self.key).map(|name| &**name) } else { None }
     }
 
     /// Whether the provider has another key, not tried yet.

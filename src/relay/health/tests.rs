@@ -62,6 +62,7 @@ fn with(provider: Provider) -> Arc<Health> {
 fn ask<'a>(health: &Health, candidate: &'a Candidate) -> Ask<'a> {
     Ask {
         candidate,
+        key: None,
         cooldown: Cooldown::default(),
         request: health.request(),
         own: false,

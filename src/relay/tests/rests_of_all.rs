@@ -47,9 +47,11 @@ async fn the_wait_is_shown_and_ends_early_when_somebody_gets_through() {
     let mut request = request(Route { progress: Some(ProgressMode::Comments), ..route(&["a"], 3) }, STREAM);
     request.id = "waits".into();
     let observer = super::super::Observer::new(&request, relay.secrets.clone(), status, Drain::default());
-    let progress = observer.progress();
+    let (progress, secrets) = (observer.progress(), relay.secrets.clone());
     let waits = async {
-        super::super::dispatch::run(Arc::clone(&relay), request, observer).await.map(|_| began.elapsed())
+        super::super::dispatch::run(Arc::clone(&relay), request, secrets, observer)
+            .await
+            .map(|_| began.elapsed())
     };
     let other = async {
         tokio::time::sleep(Duration::from_millis(500)).await;

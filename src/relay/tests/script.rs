@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
 use crate::retry::{Class, Fault, Phase};
-use crate::upstream::{Call, Upstream};
+use crate::upstream::{Call, Credential, Upstream};
 
 /// What one attempt does.
 #[derive(Debug, Clone)]
@@ -58,6 +58,8 @@ pub struct Seen {
     pub sent: Vec<(String, Duration)>,
     /// Which key each was sent with.
     pub keys: Vec<usize>,
+    /// The user's key that took its place, if one did.
+    pub own: Vec<Option<String>>,
     /// The bodies, as sent.
     pub bodies: Vec<Bytes>,
     /// The `connect` limits.
@@ -139,7 +141,12 @@ impl Upstream for Script {
         {
             let mut seen = self.seen.lock().unwrap();
             seen.sent.push((call.candidate.model.to_string(), self.started.elapsed()));
-            seen.keys.push(call.key);
+            let (key, own) = match call.credential {
+                Credential::Shared(key) => (key, None),
+                Credential::Own(key) => (0, Some(key.expose().to_owned())),
+            };
+            seen.keys.push(key);
+            seen.own.push(own);
             seen.bodies.push(call.body.concat().into());
             seen.connect.push(call.connect);
         }

@@ -5,8 +5,8 @@ use http::StatusCode;
 use tokio::join;
 
 use super::*;
-use crate::upstream::Connected;
 use crate::upstream::peer::{self, Peer, ask, candidate, send};
+use crate::upstream::{Connected, Credential};
 
 mod cancel;
 mod reuse;
@@ -27,7 +27,7 @@ async fn sends_the_slices_with_their_length_and_nothing_of_the_client() {
     }
     let call = Call {
         candidate: &candidate,
-        key: 0,
+        credential: Credential::Shared(0),
         connect: peer::SOON,
         connected: &Connected::default(),
         client_headers: &client_headers,

@@ -16,7 +16,7 @@ fn sent(client: &HeaderMap, provider: &Provider, candidate: &HeaderMap, stream: 
     chosen.headers = candidate.clone();
     let call = Call {
         candidate: &chosen,
-        key: 0,
+        credential: Credential::Shared(0),
         connect: Duration::from_secs(1),
         connected: &Connected::default(),
         client_headers: client,
@@ -103,11 +103,11 @@ fn what_is_configured_wins_and_the_candidates_most_of_all() {
 
 #[test]
 fn a_key_is_a_bearer_token_that_debug_does_not_show() {
-    let value = authorization(&peer::key("sk-1234567")).expect("a valid key");
+    let value = authorization("sk-1234567").expect("a valid key");
 
     assert_eq!(value, "Bearer sk-1234567");
     assert_eq!(format!("{value:?}"), "Sensitive");
-    assert!(authorization(&peer::key("sk\r\nx: y")).is_err());
+    assert!(authorization("sk\r\nx: y").is_err());
 }
 
 #[test]
