@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::config::Runtime;
 use crate::relay::resume::Prefills;
 use crate::relay::{Drain, Health, Relay};
-use crate::route::Route;
+use crate::route::{Current, Route};
 use crate::server::accept;
 use crate::server::front::Front;
 use crate::server::router::{App, router};
@@ -21,6 +21,8 @@ use crate::server::{self, Limits, Summary};
 use crate::shutdown::Signals;
 use crate::upstream::Upstream;
 use crate::upstream::client::Client;
+
+mod discover;
 
 /// An idle connection to a provider outstays its time by this much at most.
 const BETWEEN_TIDYING: Duration = Duration::from_secs(5);
@@ -122,7 +124,9 @@ pub async fn run_with<U: Upstream>(
     });
     let grace = runtime.server.grace;
     let cors = runtime.server.cors.clone();
-    let paths = router(Arc::new(App { runtime, relay: Arc::clone(&relay), limits }));
+    let routes = Arc::new(Current::new(&runtime.routes));
+    let lists = discover::keep_fresh(Arc::clone(&runtime), Arc::clone(&routes));
+    let paths = router(Arc::new(App { runtime, routes, relay: Arc::clone(&relay), limits }));
     let front = Front::new(paths, cors, drain.clone());
     let serving = async {
         let serving = pin!(server::serve(listener, front, limits, &drain, grace, shutdown));
@@ -133,6 +137,7 @@ pub async fn run_with<U: Upstream>(
     let summary = tokio::select! {
         summary = serving => summary,
         never = tidy(&relay) => match never {},
+        never = lists => match never {},
     };
     match summary {
         Summary { cut: 0, under_way } => tracing::info!(under_way, "stopped"),
@@ -163,7 +168,12 @@ fn announce(listener: &TcpListener, runtime: &Runtime) -> io::Result<()> {
     for direct in runtime.routes.direct() {
         tracing::info!("direct: any model of {0}, as `{0}/…`", direct.template.provider_name);
     }
-    if runtime.routes.named().is_empty() && runtime.routes.direct().is_empty() {
+    for offer in runtime.routes.sources().iter().filter_map(|source| source.offer.as_ref()) {
+        let provider = &offer.direct.template.provider_name;
+        tracing::info!("to be listed: {}", offer.filter.words(None, provider));
+    }
+    let offers = runtime.routes.sources().iter().any(|source| source.offer.is_some());
+    if runtime.routes.named().is_empty() && runtime.routes.direct().is_empty() && !offers {
         tracing::warn!("nothing can be asked for: no route and no provider is configured");
     }
     Ok(())
@@ -174,7 +184,11 @@ fn chain(route: &Route) -> String {
         .chain
         .candidates()
         .iter()
-        .map(|candidate| format!("{}/{}", candidate.provider_name, candidate.model))
+        .enumerate()
+        .map(|(index, candidate)| match route.chain.live(index) {
+            Some(live) => live.words(&candidate.provider_name),
+            None => format!("{}/{}", candidate.provider_name, candidate.model),
+        })
         .collect();
     names.join(" → ")
 }

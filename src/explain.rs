@@ -4,9 +4,11 @@
 //! providers are made up. A play is of one request that is alone: what other requests do to it (rests,
 //! quotas, gates) is not in it.
 
+use std::sync::Arc;
+
 use crate::cli::{BAD_CONFIG, ExplainArgs};
 use crate::config::{self, Environment, Overrides, Provider, Source};
-use crate::route::{Route, Routes};
+use crate::route::{Candidate, Live, Route, Routes};
 
 mod ask;
 pub mod fail;
@@ -37,6 +39,10 @@ pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u
         Ok(chosen) => chosen,
         Err(mistake) => return (format!("error: {mistake}\n"), BAD_CONFIG),
     };
+    let (route, unknown) = match without_lists(&route) {
+        Ok(known) => known,
+        Err(mistake) => return (mistake, BAD_CONFIG),
+    };
     let candidates = route.chain.candidates();
     let failures = match &arguments.fail {
         Some(text) => match Failures::parse(text, candidates) {
@@ -49,8 +55,27 @@ pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u
     let timeline = play::timeline(&route, failures.clone(), seed);
     let mut text = why.unwrap_or_default();
     text += &lines::timeline(&route, &failures, &timeline, runtime.server.head_after);
+    text += &unknown;
     text.extend(unplayed(&route, &runtime.providers).map(|words| format!("  not played: {words}\n")));
     (text, 0)
+}
+
+/// The part of `route` that needs no list of models, and words about the rest; or why there is nothing to play.
+fn without_lists(route: &Arc<Route>) -> Result<(Arc<Route>, String), String> {
+    if !route.chain.is_open() {
+        return Ok((Arc::clone(route), String::new()));
+    }
+    let words = |(template, live): (&Candidate, &Live)| live.words(&template.provider_name);
+    let looked_up = route.chain.entries().map(words).collect::<Vec<_>>().join("; ");
+    let Some(chain) = route.chain.fixed() else {
+        return Err(format!(
+            "error: nobody in the chain of `{}` is known without asking for a list: {looked_up}\n\
+             hint: explain a model of that list, as `provider/model`\n",
+            route.name
+        ));
+    };
+    let words = format!("  not known without asking, and left out: {looked_up}\n");
+    Ok((Arc::new(Route { chain, ..Route::clone(route) }), words))
 }
 
 /// What of the route's settings would make a difference that the play does not show.

@@ -9,9 +9,9 @@
 //!
 //! | level | room | what it knows |
 //! |---|---|---|
-//! | 0 | [`route`] | what a client can ask for: routes, chains, candidates, limits |
+//! | 0 | [`route`] | what a client can ask for: routes, chains, candidates, limits; which models of a list they are |
 //! | 0 | [`retry`] | fault → verdict → step, the whole schedule; rests, gates and quotas; without a clock |
-//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, error objects |
+//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, error objects, lists of models |
 //! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
 //! | 1 | [`telemetry`] | where log lines go |
 //! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
@@ -31,6 +31,8 @@
 //!   when it is dropped. None of its locks is held across an await.
 //! * A stream that we end is ended cleanly: an error event and `[DONE]`, never a torn connection.
 //! * Cancellation is drop: a client that leaves takes its attempt, pause and body along.
+//! * A request takes one snapshot of the routes. Lists of models are fetched by tasks of their own, which
+//!   replace the routes as a whole; no request waits for them.
 //! * No task is spawned on the way of a request; connections to providers are polled by the
 //!   request that uses them.
 //! * Only [`retry::classify`] decides what may be tried again; only `server::error` picks status

@@ -1,5 +1,6 @@
 //! The wire format: what we read of a request and of an answer, and the errors we write.
 
+pub mod catalogue;
 pub mod chunk;
 pub mod completion;
 pub mod continuation;

@@ -8,13 +8,25 @@ use crate::retry::{Cooldown, Policy};
 
 mod candidate;
 mod case;
+mod catalogues;
+mod chain;
+mod filter;
+mod pattern;
 mod routes;
+mod source;
 mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vendor;
 
 pub use candidate::{Candidate, Edits, Prefill, ProviderId, Timeouts};
 pub use case::{Case, Criteria, Facts, Kind, Trait};
-pub use routes::{Chosen, Direct, Routes, nearest};
+pub use catalogues::Catalogues;
+pub use chain::{Chain, Link, Live};
+pub use filter::Filter;
+pub use pattern::Pattern;
+pub use routes::{Chosen, Current, Direct, Routes, nearest};
+pub use source::{Offer, Source};
 pub use tasks::{TaskLimits, Tasks};
 pub use vendor::Vendor;
 
@@ -74,6 +86,21 @@ impl Route {
             kind: Kind::Chat,
         }
     }
+
+    /// Every chain that may serve a request for it.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        std::iter::once(&self.chain).chain(self.cases.iter().map(|case| &case.route.chain))
+    }
+
+    /// The same with whoever is in its chains now; a chain with nobody in it stays open.
+    pub fn looked_up(self: &Arc<Self>, catalogues: &Catalogues) -> Arc<Self> {
+        if !self.chains().any(Chain::is_open) {
+            return Arc::clone(self);
+        }
+        let chain = self.chain.looked_up(catalogues).unwrap_or_else(|| self.chain.clone());
+        let cases = self.cases.iter().map(|case| case.looked_up(catalogues)).collect();
+        Arc::new(Self { chain, cases, ..Self::clone(self) })
+    }
 }
 
 /// What a model list says about a route.
@@ -87,6 +114,10 @@ pub struct Card {
     pub tags: Vec<String>,
     /// What a client may offer with it, or must not, such as `vision`.
     pub capabilities: BTreeMap<String, bool>,
+    /// When its provider began to list it, in seconds since 1970; for listed models.
+    pub created: Option<u64>,
+    /// Its context window, in tokens; for listed models.
+    pub context: Option<u64>,
 }
 
 /// Which kinds of toasts Open `WebUI` shows.
@@ -129,22 +160,6 @@ pub enum ForeignReasoning {
     Strip,
     /// It is sent as it is.
     Keep,
-}
-
-/// At least one candidate.
-#[derive(Debug, Clone)]
-pub struct Chain(Vec<Candidate>);
-
-impl Chain {
-    /// A chain of `candidates`, or nothing if there are none.
-    pub fn try_new(candidates: Vec<Candidate>) -> Option<Self> {
-        (!candidates.is_empty()).then_some(Self(candidates))
-    }
-
-    /// The candidates, in order of preference; never empty.
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.0
-    }
 }
 
 /// In which order the candidates of a chain are visited.

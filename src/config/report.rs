@@ -9,7 +9,7 @@ use super::text::RangeWords;
 use super::validate::CREDENTIALS;
 use super::{Cors, KeyOrder, Loaded, Provider};
 use crate::retry::{Class, Cooldown, Policy, Quota, Ruling, Words};
-use crate::route::{Credentials, Delivery, Hedge, OnBreak, Order, Route, Timeouts};
+use crate::route::{Credentials, Delivery, Hedge, Offer, OnBreak, Order, Route, Source, Timeouts};
 
 mod cases;
 
@@ -40,8 +40,12 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
         };
         writeln!(out, "users are told by the `X-OpenWebUI-User-…` headers{own}")?;
     }
-    for provider in &runtime.providers {
+    for (id, provider) in runtime.providers.iter().enumerate() {
         write_provider(provider, out)?;
+        let mut sources = runtime.routes.sources().iter();
+        if let Some(source) = sources.find(|source| source.provider.0 == id) {
+            write_source(source, &provider.name, out)?;
+        }
     }
     if !runtime.routes.direct().is_empty() {
         writeln!(out, "any model of a provider can be asked for as `provider/model`")?;
@@ -78,6 +82,25 @@ fn write_provider(provider: &Provider, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
+/// What becomes of the models that a provider lists.
+fn write_source(source: &Source, provider: &str, out: &mut String) -> fmt::Result {
+    let every = Words(source.every);
+    let Some(offer) = &source.offer else {
+        return writeln!(
+            out,
+            "  its list of models is fetched every {every}, for the chains that look there"
+        );
+    };
+    let Offer { filter, prefix, suffix, direct } = offer;
+    let names = if prefix.is_empty() && suffix.is_empty() {
+        String::new()
+    } else {
+        format!(", called \"{prefix}…{suffix}\"")
+    };
+    writeln!(out, "  routes: {}, as listed every {every}{names}", filter.words(None, provider))?;
+    writeln!(out, "  each {}; deadline {}", schedule(&direct.policy), Words(direct.policy.deadline))
+}
+
 /// The requests that are allowed, if they are limited.
 fn requests(quota: Quota) -> Option<String> {
     let limit = |most: Option<NonZeroU32>, time| {
@@ -88,18 +111,34 @@ fn requests(quota: Quota) -> Option<String> {
     (!limits.is_empty()).then(|| limits.join(", "))
 }
 
+/// The most attempts of one request.
+fn most(route: &Route) -> String {
+    if route.chain.is_open() {
+        return "so many attempts as the lists have models for".to_owned();
+    }
+    attempts(Estimate::most_attempts(route))
+}
+
+/// Who stands in the chain at `index`.
+fn who(route: &Route, index: usize) -> String {
+    let candidate = &route.chain.candidates()[index];
+    match route.chain.live(index) {
+        Some(live) => format!("{}, as listed", live.words(&candidate.provider_name)),
+        None => format!("{}/{}", candidate.provider_name, candidate.model),
+    }
+}
+
 fn write_route(route: &Route, out: &mut String) -> fmt::Result {
     let order = match route.order {
         Order::Depth => "depth",
         Order::Breadth => "breadth",
     };
     let title = route.card.title.as_ref().map_or_else(String::new, |title| format!(" \"{title}\""));
-    let most = Estimate::most_attempts(route);
-    writeln!(out, "route {}{title}: {order} order, {}", route.name, attempts(most))?;
+    writeln!(out, "route {}{title}: {order} order, {}", route.name, most(route))?;
     let mut said = None;
     let quickest = Estimate::shortest(route);
     for (index, candidate) in route.chain.candidates().iter().enumerate() {
-        writeln!(out, "  {}. {}/{}", index + 1, candidate.provider_name, candidate.model)?;
+        writeln!(out, "  {}. {}", index + 1, who(route, index))?;
         let planned = Estimate::planned(route, candidate);
         let mut words = match route.order {
             Order::Depth => schedule(&candidate.policy),
@@ -114,7 +153,7 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
             writeln!(out, "     {words}")?;
         }
         said = Some(words);
-        if let Some(turn) = turn(route, &quickest, index, planned) {
+        if let Some(turn) = turn(route, &quickest, index, planned).filter(|_| !route.chain.is_open()) {
             writeln!(out, "     {turn}")?;
         }
         if candidate.policy.on != route.policy.on {
@@ -125,9 +164,11 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
         writeln!(out, "  {}", schedule(&route.policy).replace("attempt", "round"))?;
     }
     write_rulings(&route.policy, "  ", out)?;
-    let [shortest, likely, longest] = Estimate::times(route).map(Words::about);
     let deadline = Words(route.policy.deadline);
-    writeln!(out, "  waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;
+    if !route.chain.is_open() {
+        let [shortest, likely, longest] = Estimate::times(route).map(Words::about);
+        writeln!(out, "  waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;
+    }
     writeln!(out, "  deadline: {deadline}")?;
     write_guards(route, out)
 }

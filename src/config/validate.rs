@@ -14,6 +14,7 @@ use crate::route::{Direct, Notifications, Routes, nearest};
 
 mod candidate;
 mod case;
+mod discover;
 mod keys;
 mod notifications;
 mod policy;
@@ -43,6 +44,7 @@ pub fn runtime(
         secrets: Vec::new(),
         used_policies: BTreeSet::new(),
         used_providers: BTreeSet::new(),
+        looked_in: BTreeSet::new(),
         policy: Policy::default(),
         cooldown: Cooldown::default(),
         notifications: notifications::over(Notifications::default(), file.notifications.as_ref()),
@@ -63,6 +65,8 @@ struct Validation<'a> {
     secrets: Vec<String>,
     used_policies: BTreeSet<&'a str>,
     used_providers: BTreeSet<&'a str>,
+    /// The providers in whose lists chains look.
+    looked_in: BTreeSet<usize>,
     /// The default policy.
     policy: Policy,
     /// The default cooldown.
@@ -82,6 +86,7 @@ impl<'a> Validation<'a> {
         let providers = self.providers();
         let named = self.routes(&providers);
         let tasks = self.tasks(&named);
+        let sources = self.sources(&providers);
         let direct = if table.direct.as_ref().is_none_or(|direct| *direct.value()) {
             self.direct(&providers)
         } else {
@@ -95,13 +100,8 @@ impl<'a> Validation<'a> {
         }
         let providers = providers.into_iter().map(|known| known.provider).collect::<Option<_>>()?;
         let secrets = Secrets::new(std::mem::take(&mut self.secrets));
-        Some(Runtime {
-            server,
-            providers,
-            routes: Routes::new(named, direct).with_tasks(tasks),
-            users,
-            secrets,
-        })
+        let routes = Routes::new(named, direct).with_tasks(tasks).with_sources(sources);
+        Some(Runtime { server, providers, routes, users, secrets })
     }
 
     fn server(&mut self, table: &ServerTable, overrides: &Overrides) -> Server {
@@ -184,20 +184,8 @@ impl<'a> Validation<'a> {
     }
 
     /// Every model of every provider, as a route of one candidate.
-    fn direct(&mut self, providers: &[provider::Known<'a>]) -> Vec<Direct> {
-        let policy = self.policy.clone();
-        let template = |(id, known)| candidate::template(id, known, &policy);
-        providers
-            .iter()
-            .enumerate()
-            .map(template)
-            .map(|template| Direct {
-                template,
-                policy: policy.clone(),
-                cooldown: self.cooldown,
-                notifications: self.notifications,
-            })
-            .collect()
+    fn direct(&self, providers: &[provider::Known<'a>]) -> Vec<Direct> {
+        providers.iter().enumerate().map(|(id, known)| self.direct_to(id, known)).collect()
     }
 
     fn unused_policies(&mut self) {

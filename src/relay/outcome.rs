@@ -23,6 +23,8 @@ pub enum Outcome {
     InvalidRequest,
     /// No route or provider of that name.
     ModelNotFound,
+    /// The route is there, but its lists of models leave nobody who could be asked.
+    NoModels,
     /// No such path.
     PathNotFound,
     /// The path exists, the method does not.
@@ -51,6 +53,7 @@ impl Outcome {
             Self::ShuttingDown => "shutting_down",
             Self::InvalidRequest => "invalid_request",
             Self::ModelNotFound => "model_not_found",
+            Self::NoModels => "no_models",
             Self::PathNotFound => "path_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::OriginForbidden => "origin_forbidden",
@@ -82,6 +85,7 @@ impl Outcome {
             | Self::StreamBroken
             | Self::StreamIdle
             | Self::ShuttingDown
+            | Self::NoModels
             | Self::Internal => "server_error",
         }
     }

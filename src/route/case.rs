@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Route;
+use super::{Catalogues, Route};
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +65,13 @@ pub struct Case {
     pub criteria: Criteria,
     /// The route with that chain, and without cases.
     pub route: Arc<Route>,
+}
+
+impl Case {
+    /// The same with whoever is in its chain now.
+    pub(super) fn looked_up(&self, catalogues: &Catalogues) -> Self {
+        Self { criteria: self.criteria.clone(), route: self.route.looked_up(catalogues) }
+    }
 }
 
 impl Criteria {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Chain, Delivery, Kind, OnBreak, ProgressMode, Route, Timeouts};
+use super::{Catalogues, Delivery, Kind, OnBreak, ProgressMode, Route, Timeouts};
 use crate::retry::{DelayRange, Policy};
 
 /// How tasks are answered: titles, tags, follow-ups and the like, which may just as well fail.
@@ -56,6 +56,12 @@ impl Tasks {
         }
     }
 
+    /// The same with whoever is in the chain of their route now.
+    pub(super) fn looked_up(&self, catalogues: &Catalogues) -> Self {
+        let route = self.route.as_ref().map(|route| route.looked_up(catalogues));
+        Self { route, ..self.clone() }
+    }
+
     /// What `route` is for a task: its chain, tried briefly.
     pub fn brief(&self, route: &Route) -> Route {
         let policy = |own: &Policy| {
@@ -64,15 +70,13 @@ impl Tasks {
             policy.on.extend(written);
             policy
         };
-        let mut candidates = route.chain.candidates().to_vec();
-        for candidate in &mut candidates {
+        let chain = route.chain.with_each(|candidate| {
             candidate.policy = policy(&candidate.policy);
             candidate.timeouts = self.limits.of(candidate.timeouts);
-        }
-        let policy = policy(&route.policy);
+        });
         Route {
-            chain: Chain::try_new(candidates).unwrap_or_else(|| route.chain.clone()),
-            policy,
+            chain,
+            policy: policy(&route.policy),
             kind: Kind::Task,
             on_break: OnBreak::Error,
             delivery: Delivery::Direct,

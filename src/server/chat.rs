@@ -12,7 +12,7 @@ use super::router::App;
 use super::{body, choice, profile, user};
 use crate::openai::envelope::{Envelope, InvalidRequest};
 use crate::relay::{self, Outcome};
-use crate::route::Routes;
+use crate::route::{Candidate, Live, Route, Routes};
 use crate::upstream::Upstream;
 
 /// Reads the request and has the relay answer it.
@@ -28,14 +28,17 @@ pub(super) async fn complete<U: Upstream>(
     let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
     let body = reader.read(body).await?;
     let envelope = Envelope::parse(body).map_err(invalid_request)?;
-    let routes = &app.runtime.routes;
+    let routes = app.routes.snapshot();
     let Some(route) = routes.resolve(envelope.model()) else {
-        return Err(model_not_found(routes, envelope.model()));
+        return Err(model_not_found(&routes, envelope.model()));
     };
     if draining.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
-    let route = choice::choose(routes, route, &envelope, &head.headers, &user, &asked.id);
+    let route = choice::choose(&routes, route, &envelope, &head.headers, &user, &asked.id);
+    if route.chain.is_open() {
+        return Err(no_models(&routes, &route));
+    }
     let progress =
         profile::choose(&head.headers, route.progress, head.uri.path()).map_err(invalid_request)?;
     let name = Arc::clone(&route.name);
@@ -70,10 +73,29 @@ pub(super) fn model_not_found(routes: &Routes, model: &str) -> ApiError {
     ApiError::new(Outcome::ModelNotFound, message).with_param(Some("model"))
 }
 
+/// Says whose lists leave nobody in the chain of `route`.
+fn no_models(routes: &Routes, route: &Route) -> ApiError {
+    let entry = |(template, live): (&Candidate, &Live)| {
+        let provider = &*template.provider_name;
+        let why = match routes.listed(template.provider) {
+            Some(_) => "its list has none of them",
+            None => "its list has not come yet",
+        };
+        format!("{} ({why})", live.words(provider))
+    };
+    let entries: Vec<_> = route.chain.entries().map(entry).collect();
+    let message = format!(
+        "there is nobody to ask for `{}` now: it looks for {}\nhint: ask again in a moment; a model that stands in the chain by its name would be there always",
+        route.name,
+        entries.join(", then for ")
+    );
+    ApiError::no_models(message, Arc::clone(&route.name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{Candidate, Chain, Edits, ProviderId, Route, Timeouts};
+    use crate::route::{Chain, Edits, ProviderId, Timeouts};
 
     fn routes(name: &str) -> Routes {
         let candidate = Candidate {

@@ -16,6 +16,9 @@ const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const X_BACKSTOP_ROUTE: HeaderName = HeaderName::from_static("x-backstop-route");
 const X_BACKSTOP_ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
 
+/// A list of models that is on its way has come by then, or does not come this time.
+const LISTS_COME: Duration = Duration::from_secs(10);
+
 /// An error on its way to a client.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -44,6 +47,12 @@ impl ApiError {
     /// The answer to a request that no attempt is begun for any more.
     pub fn shutting_down() -> Self {
         Self::new(Outcome::ShuttingDown, "Backstop is shutting down: ask again in a moment")
+    }
+
+    /// The answer to a request for a route with nobody in its chain, who may be there soon.
+    pub fn no_models(message: impl Into<String>, route: Arc<str>) -> Self {
+        let error = Self::new(Outcome::NoModels, message).with_param(Some("model"));
+        Self { retry_after: Some(LISTS_COME), route: Some(route), attempts: Some(0), ..error }
     }
 
     /// What becomes of a request for `route` that got no answer.
@@ -94,8 +103,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // The schedule has been played: an SDK that retries by itself would play it again. A drain
-        // cuts it short, and whatever takes this server's place may play it from the start.
-        if self.outcome != Outcome::ShuttingDown {
+        // cuts it short, and whatever takes this server's place may play it from the start; without models
+        // it is not played at all.
+        if !matches!(self.outcome, Outcome::ShuttingDown | Outcome::NoModels) {
             headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         if let Some(seconds) = self.retry_after_seconds() {
@@ -138,7 +148,7 @@ pub fn status(outcome: Outcome, provider_status: Option<u16>) -> StatusCode {
             Class::BadRequest => provider_status.and_then(passed_on).unwrap_or(StatusCode::BAD_REQUEST),
         },
         Outcome::StreamBroken | Outcome::StreamIdle => StatusCode::BAD_GATEWAY,
-        Outcome::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Outcome::ShuttingDown | Outcome::NoModels => StatusCode::SERVICE_UNAVAILABLE,
         Outcome::InvalidRequest => StatusCode::BAD_REQUEST,
         Outcome::ModelNotFound | Outcome::PathNotFound => StatusCode::NOT_FOUND,
         Outcome::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -13,9 +13,10 @@ use super::router::{App, json};
 use crate::openai::models::{self, Model};
 use crate::route::Route;
 
-/// Every named route.
+/// Every named route, those of providers' lists among them; nobody is waited for.
 pub(super) async fn list<U>(State(app): State<Arc<App<U>>>) -> Response {
-    let models: Vec<_> = app.runtime.routes.named().iter().map(|route| model(route)).collect();
+    let routes = app.routes.snapshot();
+    let models: Vec<_> = routes.named().iter().map(|route| model(route)).collect();
     json(StatusCode::OK, models::list(&models))
 }
 
@@ -30,9 +31,10 @@ pub(super) async fn one<U>(
         // A name that is not UTF-8 is nobody's, but it can be told as it was asked for.
         Err(_) => uri.path().split_once("/models/").map_or_else(String::new, |(_, id)| id.to_owned()),
     };
-    match app.runtime.routes.resolve(&id) {
+    let routes = app.routes.snapshot();
+    match routes.resolve(&id) {
         Some(route) => Ok(json(StatusCode::OK, models::one(&model(&route)))),
-        None => Err(model_not_found(&app.runtime.routes, &id)),
+        None => Err(model_not_found(&routes, &id)),
     }
 }
 
@@ -41,5 +43,9 @@ fn model(route: &Route) -> Model<'_> {
         id: &route.name,
         name: route.card.title.as_deref().unwrap_or(&route.name),
         description: route.card.description.as_deref(),
+        tags: &route.card.tags,
+        capabilities: &route.card.capabilities,
+        created: route.card.created,
+        context: route.card.context,
     }
 }

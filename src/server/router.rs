@@ -14,6 +14,7 @@ use super::error::{self, ApiError};
 use super::{Limits, chat, models};
 use crate::config::Runtime;
 use crate::relay::{Outcome, Relay};
+use crate::route::Current;
 use crate::upstream::Upstream;
 
 /// The API stands under each of these: OpenAI's path, OpenRouter's, and one for Open WebUI.
@@ -23,6 +24,8 @@ const PREFIXES: [&str; 3] = ["", "/api", "/open-webui"];
 pub struct App<U> {
     /// The snapshot of the configuration that requests are served by.
     pub runtime: Arc<Runtime>,
+    /// What can be asked for now.
+    pub routes: Arc<Current>,
     /// Tries requests along their chains; also knows when the process is about to end.
     pub relay: Arc<Relay<U>>,
     /// How long clients may take.

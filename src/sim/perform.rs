@@ -26,7 +26,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut socket = Socket::new(stream);
     while let Ok(request) = socket.request(open.number).await {
         let after = if request.wants_models() {
-            play(&mut socket, shared.script.catalogue(), &request).await
+            let cue = shared.script.catalogue(&request).unwrap_or_else(unexpected);
+            play(&mut socket, &cue.act, &request).await
         } else {
             meet(&mut socket, &shared, &request).await
         };
@@ -48,14 +49,16 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 async fn meet(socket: &mut Socket, shared: &Shared, request: &Request) -> Result<After, Gone> {
     let cue = shared.script.next(request);
     let index = shared.log.arrived(request, cue.is_some());
-    let cue = cue.unwrap_or_else(|| {
-        let act = Act::status(599).error("The script has no act for this call", 599);
-        Cue { act, places: Vec::new() }
-    });
+    let cue = cue.unwrap_or_else(unexpected);
     let after = play(socket, &cue.act, request).await;
     drop(cue.places);
     shared.log.ended(index, if after.is_ok() { Ended::Played } else { Ended::ClientLeft });
     after
+}
+
+/// What meets a request that the script has no act for.
+fn unexpected() -> Cue {
+    Cue { act: Act::status(599).error("The script has no act for this call", 599), places: Vec::new() }
 }
 
 async fn play(socket: &mut Socket, act: &Act, request: &Request) -> Result<After, Gone> {

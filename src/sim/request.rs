@@ -73,6 +73,7 @@ impl Request {
 
     /// Whether it asks for the list of models.
     pub(super) fn wants_models(&self) -> bool {
-        self.method == Method::GET && self.path.trim_end_matches('/').ends_with("/models")
+        let path = self.path.split('?').next().unwrap_or_default();
+        self.method == Method::GET && path.trim_end_matches('/').ends_with("/models")
     }
 }

@@ -20,7 +20,8 @@ use super::{Request, answer};
 #[must_use]
 pub struct Script {
     source: Source,
-    catalogue: Act,
+    /// Which act meets which request for the list of models.
+    catalogue: Option<Box<Script>>,
 }
 
 enum Source {
@@ -41,7 +42,7 @@ pub(super) struct Cue {
 
 impl Script {
     fn new(source: Source) -> Self {
-        Self { source, catalogue: Act::answer("").json(answer::models(["sim"])) }
+        Self { source, catalogue: None }
     }
 
     /// Always the same.
@@ -112,12 +113,16 @@ impl Script {
     }
 
     /// Meets requests for the list of models like this.
-    pub fn on_models(self, catalogue: Act) -> Self {
-        Self { catalogue, ..self }
+    pub fn on_models(self, catalogue: impl Into<Script>) -> Self {
+        Self { catalogue: Some(Box::new(catalogue.into())), ..self }
     }
 
-    pub(super) fn catalogue(&self) -> &Act {
-        &self.catalogue
+    /// What meets `request`, which is for the list of models.
+    pub(super) fn catalogue(&self, request: &Request) -> Option<Cue> {
+        match &self.catalogue {
+            Some(script) => script.next(request),
+            None => Some(Cue { act: Act::answer("").json(answer::models(["sim"])), places: Vec::new() }),
+        }
     }
 
     /// What meets `request`, or nothing if it was not expected.

@@ -1,5 +1,6 @@
-//! Finds the model servers that run on this machine.
+//! Asks providers for their models, and finds the model servers that run on this machine.
 
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,19 +8,25 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderValue, Request, StatusCode, Uri};
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 
 use super::connect::Endpoint;
 use super::slices::Slices;
 use super::tls::Tls;
 use super::{client, headers};
+use crate::config::{Key, Provider};
+use crate::openai::catalogue::{self, Listed, Page};
+use crate::openai::error::ProviderError;
+use crate::retry::{Fault, Words};
 
-/// How long a server may take; a local one that runs has its model list at hand.
+/// How long a server on this machine may take; one that runs has its model list at hand.
 const LIMIT: Duration = Duration::from_millis(300);
 
-/// The longest model list that is read, in bytes.
-const LONGEST: usize = 4 << 20;
+/// The longest model list that is read, in bytes; `OpenRouter`'s has about a million.
+const LONGEST: usize = 8 << 20;
+
+/// The most pages of one list; `OpenRouter`'s have 500 models each.
+const MOST_PAGES: usize = 20;
 
 /// A server that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +37,135 @@ pub struct LocalServer {
     pub base_url: String,
     /// The models it lists, in its order.
     pub models: Vec<String>,
+}
+
+/// Why there is no list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct NoAnswer {
+    /// What happened; may hold what the provider says, secrets among it.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+const RUNNING: &str = "is it running, and is its `base_url` right?";
+const BASE_URL: &str = "is its `base_url` right? the list is at `/models` behind it";
+const KEY: &str = "check the `api_key` of the provider";
+const LATER: &str = "nothing, if it passes: it is asked again";
+
+/// Asks for the lists of providers.
+#[derive(Debug, Default)]
+pub struct Lists {
+    tls: Arc<Tls>,
+}
+
+impl Lists {
+    /// The models that `provider` lists, in its order, asked for with the first of its keys that it takes.
+    /// Ends after `limit`; dropping the future ends it at once.
+    pub async fn fetch(&self, provider: &Provider, limit: Duration) -> Result<Vec<Listed>, NoAnswer> {
+        let fetched = tokio::time::timeout(limit, self.with_any_key(provider, limit)).await;
+        fetched.unwrap_or_else(|_| {
+            Err(NoAnswer { reason: format!("no whole list within {}", Words(limit)), advice: LATER })
+        })
+    }
+
+    async fn with_any_key(&self, provider: &Provider, limit: Duration) -> Result<Vec<Listed>, NoAnswer> {
+        let mut refusal = None;
+        let keyless = provider.keys.is_empty().then_some(None);
+        for key in provider.keys.iter().map(Some).chain(keyless) {
+            match self.with_key(provider, key, limit).await {
+                Err(no) if no.advice == KEY => refusal = refusal.or(Some(no)),
+                result => return result,
+            }
+        }
+        Err(refusal.unwrap_or_else(|| NoAnswer { reason: "no key can be sent".to_owned(), advice: KEY }))
+    }
+
+    /// Reads page after page.
+    async fn with_key(
+        &self,
+        provider: &Provider,
+        key: Option<&Key>,
+        limit: Duration,
+    ) -> Result<Vec<Listed>, NoAnswer> {
+        let base = &provider.base_url;
+        let impossible = || NoAnswer { reason: "no request can be sent there".to_owned(), advice: BASE_URL };
+        let headers = headers::listing(provider, key)
+            .map_err(|bad| NoAnswer { reason: bad.to_string(), advice: KEY })?;
+        let endpoint = Endpoint::try_new(base, &self.tls).ok_or_else(impossible)?;
+        let mut path = client::path(base, "/models").ok_or_else(impossible)?;
+        let mut models: Vec<Listed> = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let request = request(base, path, headers.clone()).ok_or_else(impossible)?;
+            let Page { models: more, next } = page(&endpoint, request, limit).await?;
+            if more.is_empty() {
+                break;
+            }
+            models.extend(more);
+            match next.and_then(|next| same_place(base, &next)) {
+                Some(next) => path = next,
+                None => break,
+            }
+        }
+        let mut seen = HashSet::new();
+        models.retain(|model| seen.insert(Arc::clone(&model.id)));
+        Ok(models)
+    }
+}
+
+/// The path of `next`, if it leads to where `base` is: nobody else is to see the key.
+fn same_place(base: &Uri, next: &str) -> Option<Uri> {
+    let url: Uri = next.parse().ok()?;
+    let here =
+        url.authority().is_none() || (url.scheme() == base.scheme() && url.authority() == base.authority());
+    let path = url.path_and_query().filter(|path| here && path.as_str().starts_with('/'))?;
+    path.as_str().parse().ok()
+}
+
+fn request(base: &Uri, path: Uri, mut headers: HeaderMap) -> Option<Request<Slices>> {
+    let host = client::host(base)?;
+    headers.entry(HOST).or_insert(host);
+    let mut request = Request::new(Slices::default());
+    *request.uri_mut() = path;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+async fn page(endpoint: &Endpoint, request: Request<Slices>, limit: Duration) -> Result<Page, NoAnswer> {
+    let (status, body) = read(endpoint, request, limit).await?;
+    if status == StatusCode::OK {
+        return catalogue::parse(&body)
+            .map_err(|no_list| NoAnswer { reason: format!("200 - {no_list}"), advice: BASE_URL });
+    }
+    let words = ProviderError::parse(&body).reason();
+    let words = words.or_else(|| status.canonical_reason().map(str::to_owned)).unwrap_or_default();
+    let advice = match status.as_u16() {
+        401 | 403 => KEY,
+        408 | 425 | 429 | 500.. => LATER,
+        _ => BASE_URL,
+    };
+    Err(NoAnswer { reason: format!("{} - {words}", status.as_u16()), advice })
+}
+
+/// The status and the body of an answer.
+async fn read(
+    endpoint: &Endpoint,
+    request: Request<Slices>,
+    limit: Duration,
+) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
+    let no = |fault: Fault, advice| NoAnswer { reason: fault.reason, advice };
+    let connection = endpoint.connect(limit).await.map_err(|fault| no(fault, RUNNING))?;
+    let (head, mut reading) = connection.send(request).await.map_err(|lost| no(lost.fault, LATER))?;
+    let mut body = Vec::new();
+    while let Some(data) = poll_fn(|cx| reading.poll_data(cx)).await {
+        body.extend_from_slice(&data.map_err(|fault| no(fault, LATER))?);
+        if body.len() > LONGEST {
+            let reason = format!("the answer is longer than {} MB", LONGEST >> 20);
+            return Err(NoAnswer { reason, advice: BASE_URL });
+        }
+    }
+    Ok((head.status, body))
 }
 
 /// Asks each `(name, base URL)` for its models, all at once, and returns those that answer with
@@ -48,41 +184,14 @@ pub async fn local_servers(presets: &[(&str, &str)]) -> Vec<LocalServer> {
 
 async fn models(base_url: &str, tls: &Arc<Tls>) -> Option<Vec<String>> {
     let base: Uri = base_url.parse().ok()?;
-    let request = Request::get(client::path(&base, "/models")?)
-        .header(HOST, client::host(&base)?)
-        .header(ACCEPT, HeaderValue::from_static("application/json"))
-        .header(USER_AGENT, headers::AGENT)
-        .body(Slices::default())
-        .ok()?;
-    let connection = Endpoint::try_new(&base, tls)?.connect(LIMIT).await.ok()?;
-    let (head, mut reading) = connection.send(request).await.ok()?;
-    if head.status != StatusCode::OK {
-        return None;
-    }
-    let mut text = Vec::new();
-    while let Some(data) = poll_fn(|cx| reading.poll_data(cx)).await {
-        text.extend_from_slice(&data.ok()?);
-        if text.len() > LONGEST {
-            return None;
-        }
-    }
-    listed(&text)
+    let headers = HeaderMap::from_iter([
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (USER_AGENT, headers::AGENT),
+    ]);
+    let request = request(&base, client::path(&base, "/models")?, headers)?;
+    let page = page(&Endpoint::try_new(&base, tls)?, request, LIMIT).await.ok()?;
+    Some(page.models.into_iter().map(|model| model.id.to_string()).collect())
 }
-
-/// The ids of a model list, or nothing if `text` is none.
-fn listed(text: &[u8]) -> Option<Vec<String>> {
-    #[derive(Deserialize)]
-    struct List {
-        data: Vec<Model>,
-    }
-    #[derive(Deserialize)]
-    struct Model {
-        id: String,
-    }
-    let list: List = serde_json::from_slice(text).ok()?;
-    Some(list.data.into_iter().map(|model| model.id).collect())
-}
-
 /// Waits for all `futures` at once, in this task.
 async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     enum Slot<F, T> {

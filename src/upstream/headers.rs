@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Call, Credential};
 use crate::config::users::credentials_in;
-use crate::config::{Provider, RESERVED_HEADERS, UserKey};
+use crate::config::{Key, Provider, RESERVED_HEADERS, UserKey};
 
 /// The name under which a client sees the provider's own request id.
 pub const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-upstream-request-id");
@@ -72,6 +72,18 @@ pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKe
     if let Credential::Own(key) = call.credential {
         replace(&mut headers, key, !provider.keys.is_empty())?;
     }
+    Ok(headers)
+}
+
+/// The headers of a request for the list of models, but for `host`, with one of the provider's keys.
+pub(super) fn listing(provider: &Provider, key: Option<&Key>) -> Result<HeaderMap, BadKey> {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(ACCEPT, JSON);
+    headers.insert(USER_AGENT, AGENT);
+    if let Some(key) = key {
+        headers.insert(AUTHORIZATION, authorization(key.secret.expose_secret())?);
+    }
+    configure(&mut headers, &provider.headers);
     Ok(headers)
 }
 

@@ -80,13 +80,32 @@ fn minutes_take_no_time_and_very_many_attempts_few_lines() {
 }
 
 #[test]
+fn what_a_list_would_say_is_left_out_and_told() {
+    let shown = shown("lists");
+
+    assert!(
+        shown.starts_with("route lists: depth order, at most 2 attempts within 9m\n  1. llama/gemma-3-4b-it"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("  not known without asking, and left out: up to 3 free models of openrouter\n"),
+        "{shown}"
+    );
+    assert_eq!(
+        complaint("unknown"),
+        "error: nobody in the chain of `unknown` is known without asking for a list: all models of openrouter\n\
+         hint: explain a model of that list, as `provider/model`\n"
+    );
+}
+
+#[test]
 fn mistakes_say_what_is_there() {
     for (arguments, expected) in [
         ("smalfast", "error: no route or provider answers to `smalfast`\nhint: did you mean `smallfast`?\n"),
         ("nvida/x", "error: no route or provider answers to `nvida/x`\nhint: did you mean `nvidia/x`?\n"),
         (
             "gpt-4o",
-            "error: no route or provider answers to `gpt-4o`\nhint: there are `smallfast`, `fullfat`, `long`\n",
+            "error: no route or provider answers to `gpt-4o`\nhint: there are `smallfast`, `fullfat`, `long`, `lists`, `unknown`\n",
         ),
         (
             "smallfast --fail openrouter=429,lama=hang",

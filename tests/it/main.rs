@@ -7,6 +7,7 @@ mod chaos;
 mod config;
 mod cooldown;
 mod demo;
+mod discovery;
 mod drain;
 mod early;
 mod endpoints;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Loaded, attempts, limits, schedule, write_rulings};
+use super::{Loaded, attempts, limits, most, schedule, who, write_rulings};
 use crate::config::estimate::Estimate;
 use crate::retry::Words;
 use crate::route::{Kind, Route, TaskLimits, Tasks, Timeouts};
@@ -12,17 +12,12 @@ pub(super) fn write_cases(route: &Route, tasks: &Tasks, out: &mut String) -> fmt
     for (case, number) in route.cases.iter().zip(1..) {
         let brief = (case.criteria.kind == Some(Kind::Task)).then(|| tasks.brief(&case.route));
         let taken = brief.as_ref().unwrap_or(&case.route);
-        let most = attempts(Estimate::most_attempts(taken));
-        writeln!(out, "  case {number}, {}: {most}", case.criteria)?;
-        for (candidate, number) in taken.chain.candidates().iter().zip(1..) {
+        writeln!(out, "  case {number}, {}: {}", case.criteria, most(taken))?;
+        for (index, candidate) in taken.chain.candidates().iter().enumerate() {
             let planned = attempts(Estimate::planned(taken, candidate));
             let limits = limits(&candidate.timeouts).map(|limits| format!("; limits: {limits}"));
             let limits = limits.unwrap_or_default();
-            writeln!(
-                out,
-                "    {number}. {}/{}: {planned}{limits}",
-                candidate.provider_name, candidate.model
-            )?;
+            writeln!(out, "    {}. {}: {planned}{limits}", index + 1, who(taken, index))?;
         }
         let [shortest, likely, longest] = Estimate::times(taken).map(Words::about);
         writeln!(out, "    waits before giving up: shortest {shortest}, likely {likely}, longest {longest}")?;

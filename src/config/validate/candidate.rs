@@ -3,12 +3,13 @@
 use serde_json::value::RawValue;
 
 use super::Validation;
+use super::discover::Wanted;
 use super::provider::Known;
-use crate::config::file::CandidateTable;
+use crate::config::file::{CandidateTable, TimeoutTable};
 use crate::config::presets::{self, Preset};
 use crate::config::spanned::{At, Span, TextOr};
 use crate::retry::Policy;
-use crate::route::{Candidate, Edits, ProviderId, Timeouts, nearest};
+use crate::route::{Candidate, Chain, Edits, Link, Live, ProviderId, nearest};
 
 /// Members of the request that no configuration may touch.
 const FIXED: [&str; 3] = ["model", "messages", "stream"];
@@ -28,38 +29,53 @@ pub(super) fn template(id: usize, known: &Known<'_>, policy: &Policy) -> Candida
 }
 
 impl<'a> Validation<'a> {
-    /// One entry of a chain. `limits` lays the route's timeouts over those of a provider.
-    pub(super) fn candidate(
+    /// A chain as it is written, and whether every entry of it is one. `policy` and `timeouts` are what the
+    /// entries inherit.
+    pub(super) fn chain(
+        &mut self,
+        entries: &'a [At<TextOr<CandidateTable>>],
+        providers: &[Known<'a>],
+        policy: &Policy,
+        timeouts: Option<&'a TimeoutTable>,
+    ) -> Option<(Chain, bool)> {
+        let links: Vec<_> =
+            entries.iter().filter_map(|entry| self.link(entry, providers, policy, timeouts)).collect();
+        let complete = links.len() == entries.len();
+        Some((Chain::try_linked(links)?, complete))
+    }
+
+    /// One entry of a chain. The `timeouts` of the route are laid over those of a provider.
+    fn link(
         &mut self,
         entry: &'a At<TextOr<CandidateTable>>,
         providers: &[Known<'a>],
         policy: &Policy,
-        limits: impl FnOnce(&mut Self, &mut Timeouts),
-    ) -> Option<Candidate> {
-        let (target, table) = match entry.value() {
-            TextOr::Text(target) => (Some((target.as_str(), entry.span())), None),
-            TextOr::Other(table) => {
-                (table.target.as_ref().map(|target| (target.value().as_str(), target.span())), Some(table))
-            }
+        route_timeouts: Option<&'a TimeoutTable>,
+    ) -> Option<Link> {
+        let table = match entry.value() {
+            TextOr::Text(_) => None,
+            TextOr::Other(table) => Some(table),
         };
-        let Some((target, span)) = target else {
-            if !self.findings.has_fault_within(&entry.span()) {
-                let fault = self.findings.fault(entry.span(), "this candidate has no `use`");
-                fault.hint("say whom to ask: `{ use = \"provider/model\" }`");
-            }
-            return None;
+        let found = match (entry.value(), table.and_then(|table| table.discover.as_ref())) {
+            (TextOr::Text(target), _) => self.target(target, entry.span(), providers),
+            (TextOr::Other(table), None) => self.written_target(table, entry.span(), providers),
+            (TextOr::Other(table), Some(discover)) => self.discovered(table, discover, providers),
         };
-        let found = self.target(target, span, providers);
         let policy = self.policy(policy, table.and_then(|table| table.retry.as_ref()));
         let mut timeouts = found.map(|(id, _)| providers[id].timeouts).unwrap_or_default();
-        limits(self, &mut timeouts);
+        self.timeouts(route_timeouts, &mut timeouts);
         let mut headers = http::HeaderMap::new();
         let mut edits = Edits::default();
+        let mut live = None;
         if let Some(table) = table {
             self.timeouts(table.timeouts.as_ref(), &mut timeouts);
             headers = self.headers(table.headers.as_ref());
             edits = self.edits(table);
             self.route_keys(table);
+            live = table.discover.is_some().then(|| Live {
+                filter: self.filter(&Wanted::of_candidate(table)),
+                limit: table.limit.as_ref().map(|limit| *limit.value()),
+            });
         }
         let (id, model) = found?;
         let known = &providers[id];
@@ -68,7 +84,35 @@ impl<'a> Validation<'a> {
             Some(prefill) => prefill.value().then_some(known.prefill_style),
             None => template.prefill,
         };
-        Some(Candidate { model: model.into(), timeouts, headers, edits, prefill, ..template })
+        let candidate = Candidate { model: model.into(), timeouts, headers, edits, prefill, ..template };
+        Some(match live {
+            Some(live) => Link::Live(candidate, live),
+            None => Link::Fixed(candidate),
+        })
+    }
+
+    /// Whom `use` names.
+    fn written_target(
+        &mut self,
+        table: &'a CandidateTable,
+        entry: Span,
+        providers: &[Known<'a>],
+    ) -> Option<(usize, &'a str)> {
+        if let Some((key, span)) = Wanted::of_candidate(table).first(table.limit.as_ref()) {
+            self.findings.warning(span, format!("`{key}` has no effect without `discover`")).hint(
+                "it says which models of a provider's list stand here: `{ discover = \"provider\", … }`",
+            );
+        }
+        let Some(target) = &table.target else {
+            if !self.findings.has_fault_within(&entry) {
+                let fault = self.findings.fault(entry, "this candidate has no `use`");
+                fault.hint(
+                    "say whom to ask, `{ use = \"provider/model\" }`, or whose list says so: `{ discover = \"provider\" }`",
+                );
+            }
+            return None;
+        };
+        self.target(target.value(), target.span(), providers)
     }
 
     /// The provider and the model of `provider/model`.
@@ -92,6 +136,16 @@ impl<'a> Validation<'a> {
         if model.chars().any(char::is_control) {
             self.findings.fault(span.clone(), "this model name holds control characters");
         }
+        Some((self.provider_called(name, span, providers)?, model))
+    }
+
+    /// The provider of that name, which is used from now on.
+    pub(super) fn provider_called(
+        &mut self,
+        name: &str,
+        span: Span,
+        providers: &[Known<'a>],
+    ) -> Option<usize> {
         let Some(id) = providers.iter().position(|known| known.name == name) else {
             let fault = self.findings.fault(span, format!("unknown provider `{}`", name.escape_debug()));
             match nearest(name, providers.iter().map(|known| known.name)) {
@@ -105,7 +159,7 @@ impl<'a> Validation<'a> {
             return None;
         };
         self.used_providers.insert(providers[id].name);
-        Some((id, model))
+        Some(id)
     }
 
     fn edits(&mut self, table: &CandidateTable) -> Edits {

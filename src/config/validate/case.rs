@@ -7,7 +7,7 @@ use super::provider::Known;
 use crate::config::file::{CaseTable, RouteTable};
 use crate::config::spanned::At;
 use crate::retry::Policy;
-use crate::route::{Case, Criteria, Route};
+use crate::route::{Case, Chain, Criteria, Route};
 
 impl<'a> Validation<'a> {
     /// The cases of `route`, in the order of the file.
@@ -25,9 +25,9 @@ impl<'a> Validation<'a> {
                 self.takes_all(case, number == table.when.as_ref().map_or(0, Vec::len));
             }
             let chain = self.case_chain(case, number, table, providers, &route.policy);
-            if let Some(chain) = chain {
+            if let Some((chain, complete)) = chain {
                 let route = Route { chain, cases: Vec::new(), ..route.clone() };
-                self.odd_chain(&route, case.value().chain.as_ref());
+                self.odd_chain(&route, case.value().chain.as_ref(), complete);
                 cases.push(Case { criteria, route: Arc::new(route) });
             }
         }
@@ -49,9 +49,9 @@ impl<'a> Validation<'a> {
         table: &'a RouteTable,
         providers: &[Known<'a>],
         policy: &Policy,
-    ) -> Option<crate::route::Chain> {
+    ) -> Option<(Chain, bool)> {
         let what = || format!("case {number}");
-        self.chain(what, case.value().chain.as_ref(), &case.span(), table, providers, policy)
+        self.chain_of(what, case.value().chain.as_ref(), &case.span(), table, providers, policy)
     }
 
     fn criteria(&mut self, case: &'a At<CaseTable>) -> Criteria {

@@ -9,9 +9,10 @@ use super::Validation;
 use super::keys::{Implied, quota};
 use crate::config::Provider;
 use crate::config::fault::list;
-use crate::config::file::ProviderTable;
+use crate::config::file::{DiscoverTable, ProviderTable};
 use crate::config::presets::{PRESETS, Preset};
 use crate::config::spanned::At;
+use crate::retry::Policy;
 use crate::route::{Prefill, Timeouts, nearest};
 
 /// What `OpenRouter` is told without a word from the user: an app on this machine.
@@ -31,6 +32,10 @@ pub(super) struct Known<'a> {
     pub name: &'a str,
     pub shared_name: Arc<str>,
     pub timeouts: Timeouts,
+    /// That of its models where no route says otherwise.
+    pub policy: Policy,
+    /// Which of its models become routes.
+    pub discover: Option<&'a DiscoverTable>,
     /// How its candidates continue an answer unless they say otherwise.
     pub prefill: Option<Prefill>,
     /// How a candidate does so that says it can.
@@ -65,6 +70,8 @@ impl<'a> Validation<'a> {
         Known {
             name: name.value(),
             timeouts: self.provider_timeouts(local, table.timeouts.as_ref()),
+            policy: self.policy(&self.policy.clone(), table.retry.as_ref()),
+            discover: table.discover.as_ref(),
             prefill: match &table.prefill {
                 Some(prefill) => prefill.value().then_some(prefill_style),
                 None => preset.and_then(|preset| preset.prefill),

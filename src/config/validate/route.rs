@@ -35,22 +35,19 @@ impl<'a> Validation<'a> {
         }
         let policy = self.policy(&self.policy.clone(), table.retry.as_ref());
         let what = || format!("route `{}`", name.value().escape_debug());
-        let chain = self.chain(what, table.chain.as_ref(), &name.span(), table, providers, &policy);
+        let chain = self.chain_of(what, table.chain.as_ref(), &name.span(), table, providers, &policy);
         let hedge = self.limit(table.hedge_after.as_ref()).map(|after| Hedge {
             after,
             spends_quota: table.hedge_quota.as_ref().is_some_and(|quota| *quota.value()),
         });
+        let card = self.card(table);
         let cooldown = self.cooldown(self.cooldown, table.cooldown.as_ref());
-        let Some(chain) = chain else {
+        let Some((chain, complete)) = chain else {
             self.faulty_cases(table, providers, &policy);
             return None;
         };
         let mut route = Route {
-            card: Card {
-                title: table.name.as_ref().map(|title| title.value().clone()),
-                description: table.description.as_ref().map(|description| description.value().clone()),
-                ..Card::default()
-            },
+            card,
             order: table.order.as_ref().map(|order| (*order.value()).into()).unwrap_or_default(),
             on_break: table.on_break.as_ref().map(|on_break| (*on_break.value()).into()).unwrap_or_default(),
             delivery: table.delivery.as_ref().map(|delivery| (*delivery.value()).into()).unwrap_or_default(),
@@ -67,14 +64,32 @@ impl<'a> Validation<'a> {
             ..Route::new(name.value().as_str().into(), chain, policy)
         };
         self.continues_nothing(&route, table);
-        self.hedges_nothing(&route, table, providers);
-        self.odd_chain(&route, table.chain.as_ref());
+        if complete {
+            self.hedges_nothing(&route, table, providers);
+        }
+        self.odd_chain(&route, table.chain.as_ref(), complete);
         route.cases = self.cases(&route, table, providers);
         Some(route)
     }
 
-    /// The chain of `what`, which stands at `span`, but for candidates with faults.
-    pub(super) fn chain(
+    /// What a model list says about it.
+    fn card(&mut self, table: &RouteTable) -> Card {
+        for tag in table.tags.iter().flatten().filter(|tag| tag.value().trim().is_empty()) {
+            self.findings.fault(tag.span(), "this tag has no letters").hint("write a word, or leave it out");
+        }
+        let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value().clone());
+        let capabilities = table.capabilities.iter().flatten();
+        Card {
+            title: text(&table.name),
+            description: text(&table.description),
+            tags: table.tags.iter().flatten().map(|tag| tag.value().clone()).collect(),
+            capabilities: capabilities.map(|(name, on)| (name.value().clone(), *on.value())).collect(),
+            ..Card::default()
+        }
+    }
+
+    /// The chain of `what`, which stands at `span`, but for candidates with faults; and whether there are none.
+    pub(super) fn chain_of(
         &mut self,
         what: impl Fn() -> String,
         chain: Option<&'a At<Vec<At<TextOr<CandidateTable>>>>>,
@@ -82,20 +97,15 @@ impl<'a> Validation<'a> {
         table: &'a RouteTable,
         providers: &[Known<'a>],
         policy: &Policy,
-    ) -> Option<Chain> {
+    ) -> Option<(Chain, bool)> {
         let entries = chain.map(|chain| chain.value().as_slice()).unwrap_or_default();
-        let mut candidates = Vec::new();
-        for entry in entries {
-            let limits = |this: &mut Self, timeouts: &mut _| this.timeouts(table.timeouts.as_ref(), timeouts);
-            candidates.extend(self.candidate(entry, providers, policy, limits));
-        }
         if entries.is_empty() && !self.findings.is_damaged(span) {
             let span = chain.map_or_else(|| span.clone(), At::span);
             self.findings
                 .fault(span, format!("{} has no candidates", what()))
                 .hint("write whom to ask: `chain = [\"provider/model\"]`");
         }
-        Chain::try_new(candidates)
+        self.chain(entries, providers, policy, table.timeouts.as_ref())
     }
 
     /// What of a chain makes no difference.
@@ -103,10 +113,13 @@ impl<'a> Validation<'a> {
         &mut self,
         route: &Route,
         chain: Option<&'a At<Vec<At<TextOr<CandidateTable>>>>>,
+        complete: bool,
     ) {
         let entries = chain.map(|chain| chain.value().as_slice()).unwrap_or_default();
-        self.duplicates(route, entries);
-        self.never_run(route, entries);
+        if complete {
+            self.duplicates(route, entries);
+            self.never_run(route, entries);
+        }
         if route.order == Order::Breadth {
             self.ignored_pauses(entries);
         }
@@ -154,6 +167,9 @@ impl<'a> Validation<'a> {
                 limited(provider.quota) || (!keys.is_empty() && keys.iter().all(|key| limited(key.quota)))
             })
         };
+        if route.chain.is_open() {
+            return;
+        }
         if others.is_empty() {
             self.findings
                 .warning(hedge_after.span(), "`hedge_after` has no effect on a chain of one candidate")
@@ -176,7 +192,8 @@ impl<'a> Validation<'a> {
                     && other.model == candidate.model
                     && other.edits.is_empty()
             };
-            let plain = candidate.edits.is_empty() && candidate.headers.is_empty();
+            let named = route.chain.live(index).is_none();
+            let plain = named && candidate.edits.is_empty() && candidate.headers.is_empty();
             if let Some(first) = candidates[..index].iter().position(|other| plain && same(&other)) {
                 self.findings
                     .warning(
@@ -190,6 +207,9 @@ impl<'a> Validation<'a> {
 
     /// Candidates that no request can reach, whatever the others do.
     fn never_run(&mut self, route: &Route, entries: &[At<TextOr<CandidateTable>>]) {
+        if route.chain.is_open() {
+            return;
+        }
         for (index, target) in route.chain.candidates().iter().enumerate() {
             let Some(most) = route.policy.max_attempts.filter(|_| !Estimate::can_run(route, index)) else {
                 continue;

@@ -43,6 +43,7 @@ fn every_other_outcome_has_its_status() {
     let table = [
         (Outcome::ClientGone, 499),
         (Outcome::ShuttingDown, 503),
+        (Outcome::NoModels, 503),
         (Outcome::InvalidRequest, 400),
         (Outcome::ModelNotFound, 404),
         (Outcome::PathNotFound, 404),

@@ -1,6 +1,9 @@
+use http::header::REFERER;
 use tokio::join;
 
 use super::*;
+use crate::config::KeyOrder;
+use crate::retry::Quota;
 use crate::upstream::peer::Peer;
 
 fn json(status: u16, body: &str) -> String {
@@ -57,20 +60,6 @@ async fn lists_those_that_answer_and_waits_for_none_that_do_not() {
     assert!(seen.head.contains(&format!("host: {}\r\n", ollama.address)), "{}", seen.head);
 }
 
-#[test]
-fn only_a_model_list_is_one() {
-    for (text, expected) in [
-        (r#"{"data":[{"id":"a"},{"id":"b"}]}"#, Some(vec!["a".to_owned(), "b".to_owned()])),
-        (r#"{"data":[]}"#, Some(vec![])),
-        (r#"{"models":[{"name":"a"}]}"#, None),
-        (r#"{"data":"a"}"#, None),
-        ("[]", None),
-        ("", None),
-    ] {
-        assert_eq!(listed(text.as_bytes()), expected, "{text}");
-    }
-}
-
 #[tokio::test]
 async fn any_status_but_200_is_no_answer() {
     let peer = Peer::bind().await;
@@ -82,4 +71,97 @@ async fn any_status_but_200_is_no_answer() {
     });
 
     assert_eq!(found, []);
+}
+
+fn provider(base_url: &str, keys: &[&str]) -> Provider {
+    let key = |secret: &&str| Key {
+        name: (*secret).into(),
+        secret: secrecy::SecretString::from(*secret),
+        quota: Quota::default(),
+    };
+    Provider {
+        name: "p".into(),
+        base_url: base_url.parse().unwrap(),
+        keys: keys.iter().map(key).collect(),
+        key_order: KeyOrder::default(),
+        quota: Quota::default(),
+        headers: HeaderMap::from_iter([(REFERER, HeaderValue::from_static("http://here"))]),
+    }
+}
+
+async fn fetch(peer: &Peer, keys: &[&str], limit: Duration) -> Result<Vec<Listed>, NoAnswer> {
+    Lists::default().fetch(&provider(&peer.base_url(), keys), limit).await
+}
+
+const LONG: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_list_is_asked_for_with_the_first_key_that_is_taken() {
+    let peer = Peer::bind().await;
+
+    let (listed, seen) = join!(fetch(&peer, &["key-1", "key-2", "key-3"], LONG), async {
+        let mut seen = Vec::new();
+        for (status, body) in [(401, "{}"), (200, r#"{"data":[{"id":"a"},{"id":7}]}"#)] {
+            let mut socket = peer.accept().await;
+            seen.push(socket.request().await.head);
+            socket.say(json(status, body)).await;
+        }
+        seen
+    });
+
+    assert_eq!(listed, Ok(vec![Listed::new("a")]));
+    for (head, key) in seen.iter().zip(["key-1", "key-2"]) {
+        assert!(head.starts_with("GET /v1/models HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains(&format!("authorization: Bearer {key}\r\n")), "{head}");
+        assert!(head.contains("referer: http://here\r\n"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn silence_has_an_end() {
+    let peer = Peer::bind().await;
+
+    let limit = Duration::from_millis(50);
+    let (listed, _silent) = join!(fetch(&peer, &[], limit), peer.accept());
+
+    assert_eq!(listed.unwrap_err().to_string(), "no whole list within 50ms");
+}
+
+#[tokio::test]
+async fn every_status_says_what_to_do() {
+    let peer = Peer::bind().await;
+    for (status, body, reason, advice) in [
+        (401, r#"{"error":{"message":"No such key"}}"#, "401 - No such key", KEY),
+        (403, "", "403 - Forbidden", KEY),
+        (404, "<html><title>Nothing here</title>", "404 - Nothing here", BASE_URL),
+        (302, "", "302 - Found", BASE_URL),
+        (429, "{}", "429 - Too Many Requests", LATER),
+        (503, "", "503 - Service Unavailable", LATER),
+        (200, "<html>", "200 - this is no list of models", BASE_URL),
+    ] {
+        let (listed, ()) = join!(fetch(&peer, &["key"], LONG), async {
+            peer.accept().await.answer(json(status, body)).await;
+        });
+        assert_eq!(listed, Err(NoAnswer { reason: reason.to_owned(), advice }), "{status}");
+    }
+}
+
+#[test]
+fn the_next_page_is_where_the_first_one_was() {
+    let base = Uri::from_static("https://a.example/api/v1");
+    for (next, expected) in [
+        ("/api/v1/models?offset=500", Some("/api/v1/models?offset=500")),
+        ("https://a.example/api/v1/models?offset=500", Some("/api/v1/models?offset=500")),
+        ("http://a.example/x", None),
+        ("https://b.example/x", None),
+        ("https://a.example:444/x", None),
+        // No other host: it is a path of the same one.
+        ("//b.example/x", Some("//b.example/x")),
+        ("models", None),
+        ("not a path", None),
+        ("", None),
+    ] {
+        let path = same_place(&base, next).map(|path| path.to_string());
+        assert_eq!(path.as_deref(), expected, "{next}");
+    }
 }

@@ -11,6 +11,8 @@ fn configuration(provider: &Provider) -> String {
         name = "Erste Wahl"
         [routes."team/small fast"]
         description = "Quick answers, \"wherever\" they come from"
+        tags = ["quick", "free of charge"]
+        capabilities = { vision = false, usage = true }
         chain = ["p/org/deep/model:free"]
         "#
 }
@@ -25,7 +27,11 @@ async fn the_list_shows_what_the_configuration_says() {
     });
     let second = json!({
         "id": "team/small fast", "object": "model", "created": 0, "owned_by": "backstop", "name": "team/small fast",
-        "info": {"meta": {"description": "Quick answers, \"wherever\" they come from"}},
+        "info": {"meta": {
+            "description": "Quick answers, \"wherever\" they come from",
+            "tags": [{"name": "quick"}, {"name": "free of charge"}],
+            "capabilities": {"usage": true, "vision": false},
+        }},
     });
     for prefix in ["/v1", "/api/v1", "/open-webui/v1"] {
         let list = Call::get(&format!("{prefix}/models")).send(proxy.address).await.json().await;
