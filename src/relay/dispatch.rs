@@ -27,6 +27,7 @@ mod turn;
 
 pub(super) use end::End;
 
+use end::Unasked;
 use turn::Turn;
 
 /// Tries `request` until a candidate answers or none is left.
@@ -248,14 +249,15 @@ impl<U: Upstream> Dispatch<U> {
         {
             deciding.note_rest(*candidate, Fault::new(rest.class, Phase::Connect, rest.why.clone()));
         }
-        let keyless = self.context.keys.iter().enumerate();
-        let keyless = keyless.filter(|(_, whose)| matches!(whose, Whose::Missing)).map(|(index, _)| index);
-        let keyless = keyless.collect();
-        match deciding.fault() {
-            Some(fault) => End::Stopped { stop, fault, rests, keyless },
-            // Everybody else stops after a failed attempt or a rest only.
-            None => End::Keyless(keyless),
-        }
+        // Without the one and the other, there was nobody who could be asked at all.
+        let Some(fault) = deciding.fault() else { return End::Keyless };
+        let keyless =
+            self.context.keys.iter().enumerate().filter(|(_, whose)| matches!(whose, Whose::Missing));
+        let keyless = keyless.map(|(index, _)| (index, Unasked::Keyless));
+        let rests = rests.into_iter().map(|(index, rest)| (index, Unasked::Rests(rest)));
+        let mut unasked: Vec<_> = rests.chain(keyless).collect();
+        unasked.sort_by_key(|(index, _)| *index);
+        End::Stopped { stop, fault, unasked }
     }
 
     /// Sleeps before an attempt; the signal to stop ends the wait and the request.

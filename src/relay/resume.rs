@@ -91,15 +91,16 @@ async fn search<U: Upstream>(
             return Resumed::With(opening, observer, dispatch);
         }
         // Who asks for a stream is given one.
-        Ok(Opened { content: Content::Whole(_), .. }) => return Resumed::Never(broken, observer),
+        Ok(Opened { content: Content::Whole(_), .. })
+        // Somebody was asked, for there is an answer that broke.
+        | Err(End::Keyless) => return Resumed::Never(broken, observer),
         Err(End::ShuttingDown) => {
             let reason = format!("{}; Backstop was stopped before somebody else went on", broken.reason);
             let broken = Break { outcome: Outcome::ShuttingDown, reason, ..broken };
             return Resumed::Never(broken, observer);
         }
         Err(End::Stopped { stop, .. }) => stop,
-        // Somebody was asked, for there is an answer that broke.
-        Err(End::Keyless(_)) => return Resumed::Never(broken, observer),
+
     };
     let tried = observer.trail().get(before..).unwrap_or_default();
     let reason = match tried.last() {

@@ -28,6 +28,7 @@ mod rests_of_all;
 mod resume;
 mod script;
 mod storms;
+mod users;
 mod verified;
 
 const fn secs(seconds: u64) -> Duration {

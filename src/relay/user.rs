@@ -109,7 +109,7 @@ mod tests {
     fn logs_call_them_by_the_best_that_is_known() {
         let user = |name: Option<&str>, mail: Option<&str>, id: Option<&str>| {
             let user = User::new(name.map(Into::into), mail.map(Into::into), id.map(Into::into));
-            user.name().map(|name| name.to_string())
+            user.name().map(ToString::to_string)
         };
         assert_eq!(user(Some("Anna"), Some("a@b"), Some("7")).as_deref(), Some("Anna"));
         assert_eq!(user(None, Some("a@b"), Some("7")).as_deref(), Some("a@b"));

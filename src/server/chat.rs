@@ -22,7 +22,8 @@ pub(super) async fn complete<U: Upstream>(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (mut head, body) = request.into_parts();
-    let user = user::take(&mut head.headers, &app.runtime)?;
+    let user = user::take(&mut head.headers, &app.runtime)
+        .map_err(|bad| ApiError::new(Outcome::InvalidRequest, bad.to_string()))?;
     asked.is(&user);
     let draining = &app.relay.drain.pauses;
     let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };

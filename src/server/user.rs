@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::error::ApiError;
+use super::access::clip;
 use crate::config::{KEY_HEADER, Runtime, UserKey};
-use crate::relay::{Outcome, User};
+use crate::relay::User;
 use crate::route::ProviderId;
 
 const NAME: HeaderName = HeaderName::from_static("x-openwebui-user-name");
@@ -22,15 +22,21 @@ const LONGEST_NAME: usize = 64;
 /// No mail address is longer (RFC 5321), in characters.
 const LONGEST_MAIL: usize = 254;
 
+/// What is wrong with a header, by its name and without its value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct BadHeader(String);
+
 /// Reads who asks, if the headers are believed, and takes the keys out of them, which are not.
 ///
 /// # Errors
 ///
-/// A header that cannot be meant so, by its name and without its value.
-pub(super) fn take(headers: &mut HeaderMap, runtime: &Runtime) -> Result<User, ApiError> {
-    let mut user = match runtime.server.trust_user_headers {
-        true => User::new(name(headers)?, word(headers, &MAIL)?, word(headers, &ID)?),
-        false => User::default(),
+/// A header that cannot be meant so.
+pub(super) fn take(headers: &mut HeaderMap, runtime: &Runtime) -> Result<User, BadHeader> {
+    let mut user = if runtime.server.trust_user_headers {
+        User::new(name(headers)?, word(headers, &MAIL)?, word(headers, &ID)?)
+    } else {
+        User::default()
     };
     for (provider, key) in keys(headers, runtime)? {
         user.give(provider, key);
@@ -44,7 +50,7 @@ pub(super) fn take(headers: &mut HeaderMap, runtime: &Runtime) -> Result<User, A
 }
 
 /// The keys in the headers of a request, which are no longer among them then.
-fn keys(headers: &mut HeaderMap, runtime: &Runtime) -> Result<Vec<(ProviderId, UserKey)>, ApiError> {
+fn keys(headers: &mut HeaderMap, runtime: &Runtime) -> Result<Vec<(ProviderId, UserKey)>, BadHeader> {
     let names: Vec<HeaderName> =
         headers.keys().filter(|name| name.as_str().starts_with(KEY_HEADER)).cloned().collect();
     let mut keys = Vec::new();
@@ -58,29 +64,30 @@ fn keys(headers: &mut HeaderMap, runtime: &Runtime) -> Result<Vec<(ProviderId, U
 }
 
 /// The one provider whose key a header of this name carries.
-fn provider(name: &HeaderName, runtime: &Runtime) -> Result<ProviderId, ApiError> {
+fn provider(name: &HeaderName, runtime: &Runtime) -> Result<ProviderId, BadHeader> {
     let known = runtime.providers.iter().enumerate();
     let mut named = known.filter(|(_, provider)| provider.key_header() == name.as_str());
     match (named.next(), named.next()) {
         (Some((id, _)), None) => Ok(ProviderId(id)),
-        (Some((_, one)), Some((_, other))) => Err(invalid(format!(
+        (Some((_, one)), Some((_, other))) => Err(BadHeader(format!(
             "the header `{name}` may be meant for `{}` or for `{}`",
             one.name, other.name
         ))),
         (None, _) => {
             let known: Vec<_> =
                 runtime.providers.iter().map(|provider| format!("`{}`", provider.key_header())).collect();
-            let hint = match known.is_empty() {
-                true => "there is no provider".to_owned(),
-                false => format!("a key can be sent in {}", known.join(", ")),
+            let hint = if known.is_empty() {
+                "there is no provider".to_owned()
+            } else {
+                format!("a key can be sent in {}", known.join(", "))
             };
-            let name = super::access::clip(name.as_str());
-            Err(invalid(format!("no provider has its key in the header `{name}`\nhint: {hint}")))
+            let name = clip(name.as_str());
+            Err(BadHeader(format!("no provider has its key in the header `{name}`\nhint: {hint}")))
         }
     }
 }
 
-fn key(name: &HeaderName, value: Option<&HeaderValue>) -> Result<UserKey, ApiError> {
+fn key(name: &HeaderName, value: Option<&HeaderValue>) -> Result<UserKey, BadHeader> {
     let value = value.map_or("", |value| value.to_str().unwrap_or("\t")).trim_matches(' ');
     let problem = if value.is_empty() {
         "holds no key\nhint: leave it out if there is none"
@@ -91,18 +98,18 @@ fn key(name: &HeaderName, value: Option<&HeaderValue>) -> Result<UserKey, ApiErr
     } else {
         return Ok(UserKey::new(value.to_owned()));
     };
-    Err(invalid(format!("the header `{name}` {problem}")))
+    Err(BadHeader(format!("the header `{name}` {problem}")))
 }
 
 /// What logs call the user. Open `WebUI` writes it percent-encoded.
-fn name(headers: &HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
+fn name(headers: &HeaderMap) -> Result<Option<Arc<str>>, BadHeader> {
     let Some(value) = lone(headers, &NAME)? else { return Ok(None) };
     let name = String::from_utf8_lossy(&decoded(value.as_bytes())).into_owned();
     Ok(shown(&name, LONGEST_NAME))
 }
 
 /// A mail address or an id. One that no log could show names nobody.
-fn word(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Arc<str>>, ApiError> {
+fn word(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Arc<str>>, BadHeader> {
     let value = lone(headers, name)?.and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     let word =
         value.map(str::trim).filter(|word| shown(word, LONGEST_MAIL).is_some_and(|shown| &*shown == *word));
@@ -110,12 +117,12 @@ fn word(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Arc<str>>, ApiE
 }
 
 /// The value of a header that is there once, if it is there.
-fn lone<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, ApiError> {
+fn lone<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, BadHeader> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     match values.next() {
         None => Ok(first),
-        Some(_) => Err(invalid(format!("the header `{name}` is there more than once"))),
+        Some(_) => Err(BadHeader(format!("the header `{name}` is there more than once"))),
     }
 }
 
@@ -145,10 +152,6 @@ fn decoded(text: &[u8]) -> Vec<u8> {
         bytes.push(value.unwrap_or(*byte));
     }
     bytes
-}
-
-fn invalid(message: String) -> ApiError {
-    ApiError::new(Outcome::InvalidRequest, message)
 }
 
 #[cfg(test)]

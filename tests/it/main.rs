@@ -28,5 +28,6 @@ mod schedule;
 mod server;
 mod storm;
 mod support;
+mod users;
 mod verified;
 mod walls;

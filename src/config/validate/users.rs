@@ -3,6 +3,7 @@
 use super::Validation;
 use super::provider::Known;
 use crate::config::file::{ServerTable, UserTable};
+use crate::config::presets::Preset;
 use crate::config::spanned::At;
 use crate::config::{Server, UserKey, UserKeys};
 use crate::route::{ProviderId, nearest};
@@ -41,6 +42,9 @@ impl<'a> Validation<'a> {
                 let message = format!("unknown provider `{}`", name.value().escape_debug());
                 let fault = self.findings.fault(name.span(), message);
                 match nearest(name.value(), providers.iter().map(|known| known.name)) {
+                    _ if Preset::find(name.value()).is_some() => {
+                        fault.hint(format!("add `[providers.{}]`", name.value()));
+                    }
                     Some(word) => fault.hint(format!("did you mean `{word}`?")),
                     None => fault.hint("write the name of a provider, as in `[providers.NAME]`"),
                 }

@@ -1,5 +1,6 @@
 //! Why a request got no answer, and how it is told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::KEY_HEADER;
@@ -17,15 +18,31 @@ pub(in crate::relay) enum End {
         stop: Stop,
         /// What decides the outcome, and whose it was.
         fault: (usize, Fault),
-        /// Who could not be asked when it was their turn.
-        rests: Vec<(usize, Rest)>,
-        /// Who was not asked for want of a key of the user's own.
-        keyless: Vec<usize>,
+        /// Who was not asked, and why; in the order of the chain.
+        unasked: Vec<(usize, Unasked)>,
     },
-    /// Nobody was asked, all for want of a key of the user's own.
-    Keyless(Vec<usize>),
+    /// Nobody was asked: the user has no key for any of them.
+    Keyless,
     /// The process is about to end.
     ShuttingDown,
+}
+
+/// Why a candidate was not asked.
+pub(in crate::relay) enum Unasked {
+    /// It rested when it was its turn.
+    Rests(Rest),
+    /// The user has no key for it.
+    Keyless,
+}
+
+impl Unasked {
+    /// What is said of the candidate, after its name.
+    fn why(&self) -> &str {
+        match self {
+            Self::Rests(rest) => &rest.why,
+            Self::Keyless => "has no key of this user",
+        }
+    }
 }
 
 impl End {
@@ -36,11 +53,9 @@ impl End {
         let sent = observer.attempts();
         let attempts = attempts(sent);
         let candidates = request.route.chain.candidates();
-        let (stop, candidate, fault, rests, keyless) = match self {
-            Self::Stopped { stop, fault: (candidate, fault), rests, keyless } => {
-                (stop, candidate, fault, rests, keyless)
-            }
-            Self::Keyless(keyless) => return without_key(request, &keyless),
+        let (stop, candidate, fault, unasked) = match self {
+            Self::Stopped { stop, fault: (candidate, fault), unasked } => (stop, candidate, fault, unasked),
+            Self::Keyless => return without_key(request),
             Self::ShuttingDown => {
                 return Failure {
                     outcome: Outcome::ShuttingDown,
@@ -62,9 +77,8 @@ impl End {
             Some(after) => format!("; try again in {}", Words::about(after)),
             None => advice(fault.class, own).map(|advice| format!("; {advice}")).unwrap_or_default(),
         };
-        let resting = rests.iter().map(|(index, rest)| not_asked(&candidates[*index], &rest.why));
-        let keyless = keyless.iter().map(|index| not_asked(&candidates[*index], "has no key of this user"));
-        let not_asked = resting.chain(keyless).collect::<Vec<_>>().join(", ");
+        let reasons = unasked.iter().map(|(index, unasked)| not_asked(&candidates[*index], unasked.why()));
+        let not_asked = reasons.collect::<Vec<_>>().join(", ");
         let elapsed = Words::about(observer.elapsed());
         let within = match stop.reason {
             StopReason::Resting => "at once".to_owned(),
@@ -72,7 +86,7 @@ impl End {
         };
         let what = if sent == 0 {
             format!(", for nobody could be asked {within}: {not_asked}")
-        } else if rests.iter().any(|(index, _)| *index == candidate) {
+        } else if unasked.iter().any(|(index, _)| *index == candidate) {
             let last = trail.last().map(|Attempt { provider, model, code, reason, .. }| {
                 format!(", the last at `{provider}/{model}`: {code} - {reason}")
             });
@@ -100,11 +114,9 @@ impl End {
 }
 
 /// What a user is told who has to bring a key.
-fn without_key(request: &Request, keyless: &[usize]) -> Failure {
-    let candidates = request.route.chain.candidates();
-    let mut names: Vec<&str> = keyless.iter().map(|index| &*candidates[*index].provider_name).collect();
-    names.sort_unstable();
-    names.dedup();
+fn without_key(request: &Request) -> Failure {
+    let candidates = request.route.chain.candidates().iter();
+    let names: BTreeSet<&str> = candidates.map(|candidate| &*candidate.provider_name).collect();
     let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let route = &request.route.name;
     Failure {

@@ -59,10 +59,8 @@ pub(super) struct Seat {
 impl Book {
     pub(super) fn new(provider: &Provider) -> Self {
         let quotas: Vec<_> = provider.keys.iter().map(|key| key.quota).collect();
-        match quotas.is_empty() {
-            true => Self::with(provider.quota, &[Quota::default()]),
-            false => Self::with(provider.quota, &quotas),
-        }
+        let keyless = [Quota::default()];
+        Self::with(provider.quota, if quotas.is_empty() { &keyless } else { &quotas })
     }
 
     /// For a user's own key, of whose quotas nothing is known.

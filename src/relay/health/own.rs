@@ -34,7 +34,7 @@ impl OwnDesks {
     }
 
     /// How many keys it knows.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.desks.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }

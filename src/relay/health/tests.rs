@@ -10,9 +10,11 @@ use crate::config::{Key, KeyOrder};
 use crate::retry::breaker::Standing;
 use crate::retry::{Class, Covers, Fault, Phase, Policy, Quota};
 use crate::route::{Edits, Timeouts};
+use crate::upstream::Credential;
 
 mod gates;
 mod keys;
+mod own;
 mod quotas;
 mod rests;
 

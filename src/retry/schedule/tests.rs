@@ -44,6 +44,27 @@ fn route(order: Order, own: Policy, candidates: Vec<Policy>) -> Route {
     Route { order, ..Route::new("r".into(), Chain::try_new(chain).expect("not empty"), own) }
 }
 
+#[test]
+fn who_cannot_be_asked_has_no_part_in_the_plan() {
+    for order in [Order::Depth, Order::Breadth] {
+        let own = Policy { deadline: secs(100), ..policy(2, 1, 1) };
+        let route = route(order, own, vec![policy(2, 1, 1); 3]);
+
+        let mut lone = Schedule::of_some(&route, |index| index == 1);
+        assert_eq!((lone.of(), lone.alone()), (2, true));
+        let Step::Send(send) = lone.first() else { panic!("nobody is asked") };
+        assert_eq!((send.candidate, send.number, send.until), (1, 1, secs(100)));
+        let Step::Send(send) = lone.after(RETRY, secs(1), &mut |range| range.min()) else {
+            panic!("it is not asked again");
+        };
+        assert_eq!((send.candidate, send.number), (1, 2));
+
+        let mut nobody = Schedule::of_some(&route, |_| false);
+        let stop = Stop { reason: StopReason::NoCandidateLeft, retry_after: None };
+        assert_eq!((nobody.of(), nobody.first()), (0, Step::Stop(stop)));
+    }
+}
+
 const RETRY: Verdict = Verdict::Retry { after: None };
 const NEXT: Verdict = Verdict::Next { after: None };
 

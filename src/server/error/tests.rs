@@ -51,6 +51,7 @@ fn every_other_outcome_has_its_status() {
         (Outcome::OriginForbidden, 403),
         (Outcome::TooLarge, 413),
         (Outcome::RequestTimeout, 408),
+        (Outcome::UserKeyMissing, 401),
         (Outcome::Internal, 500),
     ];
     for (outcome, expected) in table {
@@ -121,6 +122,7 @@ fn the_kind_fits_the_status() {
     let table = [
         (Outcome::InvalidRequest, "invalid_request_error"),
         (Outcome::OriginForbidden, "permission_error"),
+        (Outcome::UserKeyMissing, "authentication_error"),
         (Outcome::Failed(Class::RateLimited), "rate_limit_error"),
         (Outcome::Failed(Class::ContextLength), "invalid_request_error"),
         (Outcome::Failed(Class::Timeout), "server_error"),

@@ -40,10 +40,7 @@ fn headers(pairs: &[(&str, &[u8])]) -> HeaderMap {
 }
 
 fn taken(trust: bool, pairs: &[(&str, &[u8])]) -> Result<User, String> {
-    take(&mut headers(pairs), &runtime(trust)).map_err(|error| {
-        assert_eq!(error.status(), 400);
-        error.to_json()
-    })
+    take(&mut headers(pairs), &runtime(trust)).map_err(|bad| bad.to_string())
 }
 
 fn key(user: &User, provider: usize) -> Option<&str> {
@@ -101,10 +98,7 @@ fn what_cannot_be_a_key_is_named_without_its_value() {
         ("x-backstop-key-two-at-home", b"sk-secret", "meant for `Two at home` or for `two-at home`"),
     ] {
         let error = taken(false, &[(name, value)]).unwrap_err();
-        assert!(
-            error.contains("invalid_request") && error.contains(&format!("the header `{name}`")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("the header `{name}`")), "{error}");
         assert!(error.contains(words), "{words}: {error}");
         assert!(!error.contains("sk-sec"), "{error}");
     }

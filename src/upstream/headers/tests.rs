@@ -12,11 +12,21 @@ fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 
 /// Every header of an attempt, sorted, as `name: value`.
 fn sent(client: &HeaderMap, provider: &Provider, candidate: &HeaderMap, stream: bool) -> Vec<String> {
+    sent_with(Credential::Shared(0), client, provider, candidate, stream)
+}
+
+fn sent_with(
+    credential: Credential<'_>,
+    client: &HeaderMap,
+    provider: &Provider,
+    candidate: &HeaderMap,
+    stream: bool,
+) -> Vec<String> {
     let mut chosen = peer::candidate();
     chosen.headers = candidate.clone();
     let call = Call {
         candidate: &chosen,
-        credential: Credential::Shared(0),
+        credential,
         connect: Duration::from_secs(1),
         connected: &Connected::default(),
         client_headers: client,
@@ -99,6 +109,34 @@ fn what_is_configured_wins_and_the_candidates_most_of_all() {
             "x-two: b",
         ]
     );
+}
+
+#[test]
+fn a_users_own_key_takes_every_place_of_the_configured_ones() {
+    let key = UserKey::new("sk-own".to_owned());
+    let none: &[(&str, &str)] = &[];
+    for (keys, of_provider, of_candidate, expected) in [
+        (1, none, none, &["authorization: Bearer sk-own"] as &[_]),
+        (0, none, none, &["authorization: Bearer sk-own"]),
+        (0, &[("api-key", "shared")], none, &["api-key: sk-own"]),
+        (1, &[("x-api-key", "shared")], none, &["authorization: Bearer sk-own", "x-api-key: sk-own"]),
+        (0, &[("authorization", "Basic shared")], none, &["authorization: Bearer sk-own"]),
+        (1, none, &[("authorization", "Bearer shared")], &["authorization: Bearer sk-own"]),
+        (0, none, &[("x-api-key", "shared"), ("x-other", "1")], &["x-api-key: sk-own", "x-other: 1"]),
+    ] {
+        let mut provider = peer::provider("http://x.example");
+        provider.keys = (0..keys).map(|_| peer::key("sk-shared")).collect();
+        provider.headers = map(of_provider);
+
+        let client =
+            map(&[("x-backstop-key-peer", "sk-own"), ("x-openwebui-user-email", "anna@example.org")]);
+        let lines = sent_with(Credential::Own(&key), &client, &provider, &map(of_candidate), false);
+
+        let ours = ["accept", "content-type", "user-agent"];
+        let lines: Vec<_> =
+            lines.iter().filter(|line| !ours.iter().any(|ours| line.starts_with(ours))).collect();
+        assert_eq!(lines, expected, "{keys} {of_provider:?} {of_candidate:?}");
+    }
 }
 
 #[test]
