@@ -116,7 +116,7 @@ fn why(gap: Gap) -> String {
 fn end(route: &Route, timeline: &Timeline, head_after: Duration, out: &mut String) -> fmt::Result {
     let made = count(timeline.attempts.len(), "attempt");
     let total = Words::about(timeline.total);
-    let early = route.progress != Some(ProgressMode::Off) && timeline.total > head_after;
+    let early = early(route, timeline, head_after);
     let Some((stop, fault, candidate)) = &timeline.failure else {
         let who = timeline.attempts.last().map(|attempt| name(route, attempt)).unwrap_or_default();
         return writeln!(out, "\nthe client gets 200 and the answer of {who}, after {made} in {total}");
@@ -134,11 +134,25 @@ fn end(route: &Route, timeline: &Timeline, head_after: Duration, out: &mut Strin
     if let Some(after) = stop.wish(fault) {
         writeln!(out, "  Retry-After: {}", Words::about(after))?;
     }
-    if early {
-        let head_after = Words(head_after);
-        writeln!(out, "  a stream has had its 200 after {head_after}, and gets this as an error event")?;
+    if let Some(head) = early {
+        let head = Words::about(head);
+        writeln!(out, "  a stream has had its 200 after {head}, and gets this as an error event")?;
     }
     Ok(())
+}
+
+/// When a stream has its head, if that is before the end. What its client can show is known where the route says it.
+fn early(route: &Route, timeline: &Timeline, head_after: Duration) -> Option<Duration> {
+    let silence = (timeline.total > head_after).then_some(head_after);
+    match route.progress {
+        Some(ProgressMode::Off) => None,
+        Some(ProgressMode::Comments) | None => silence,
+        Some(ProgressMode::OpenWebui | ProgressMode::Reasoning) => {
+            let waited = timeline.attempts.iter().find(|attempt| !attempt.send.wait.is_zero());
+            let first_wait = waited.map(|attempt| attempt.at.saturating_sub(attempt.send.wait));
+            first_wait.into_iter().chain(silence).min()
+        }
+    }
 }
 
 fn name(route: &Route, attempt: &Attempt) -> String {

@@ -280,6 +280,27 @@ fn a_play_is_what_the_relay_does() {
 }
 
 #[test]
+fn the_head_of_a_stream_is_as_early_as_its_progress_wants_it() {
+    use crate::route::ProgressMode::{Comments, Off, OpenWebui, Reasoning};
+    for (progress, fail, expected) in [
+        (Some(Off), "a=503", None),
+        (None, "a=503", Some("15s")),
+        (Some(Comments), "a=503", Some("15s")),
+        (Some(OpenWebui), "a=503", Some("0s")),
+        (Some(Reasoning), "a=hangx1+503", Some("15s")),
+        (Some(OpenWebui), "a=400", None),
+        (None, "a=400", None),
+    ] {
+        let route = Route { progress, ..(*route("alone")).clone() };
+        let failures = Failures::parse(fail, route.chain.candidates()).unwrap();
+        let played = timeline(&route, failures.clone(), 1);
+        let text = lines::timeline(&route, &failures, &played, Duration::from_secs(15));
+        let told = text.split_once("has had its 200 after ").and_then(|(_, rest)| rest.split_once(','));
+        assert_eq!(told.map(|(head, _)| head), expected, "{progress:?} {fail}");
+    }
+}
+
+#[test]
 fn equal_seeds_give_equal_plays() {
     let text = CONFIG.replace("'3s'", "'2s..4s'");
     let source = Source::Text { name: "test".into(), text };
