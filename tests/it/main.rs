@@ -21,6 +21,7 @@ mod load;
 mod matrix;
 mod panics;
 mod pools;
+mod progress;
 mod quota;
 mod readers;
 mod resume;

@@ -49,6 +49,8 @@ impl Story {
         let asked = self.asked.iter_mut().find(|(provider, model, _)| attempt.asks(provider, model));
         let is_new = asked.is_none();
         match asked {
+            // One more key is tried under the number of the first.
+            Some(_) if latest.is_some_and(|latest| latest.number == attempt.number) => {}
             Some((_, _, times)) => *times += 1,
             None => self.asked.push((Arc::clone(&attempt.provider), Arc::clone(&attempt.model), 1)),
         }

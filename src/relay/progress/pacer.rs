@@ -12,8 +12,8 @@ pub(super) const PACE: Duration = Duration::from_secs(1);
 pub(super) struct Pacer {
     /// The newest line, as long as it has not been shown, and when it is due.
     newest: Option<(String, Duration)>,
-    /// When the latest line was shown.
-    shown: Option<Duration>,
+    /// The latest line that was shown, and when.
+    shown: Option<(String, Duration)>,
     /// Whether a line is shown that says it goes on.
     open: bool,
 }
@@ -21,13 +21,23 @@ pub(super) struct Pacer {
 impl Pacer {
     /// A new line, worth showing at once.
     pub(super) fn say(&mut self, line: String, now: Duration) {
-        self.newest = Some((line, self.turn(now)));
+        self.keep(line, now);
     }
 
     /// A new line that is worth showing once it has been true for a while, unless one is shown that it replaces.
     pub(super) fn say_if_it_lasts(&mut self, line: String, now: Duration) {
-        let from = if self.open { now } else { now + PACE };
-        self.newest = Some((line, self.turn(from)));
+        self.keep(line, if self.open { now } else { now + PACE });
+    }
+
+    fn keep(&mut self, line: String, from: Duration) {
+        let stands = self.open && self.shown.as_ref().is_some_and(|(shown, _)| *shown == line);
+        let due = self.turn(from);
+        self.newest = (!stands).then_some((line, due));
+    }
+
+    /// Whether something has been said that is not over.
+    pub(super) fn speaks(&self) -> bool {
+        self.open || self.newest.is_some()
     }
 
     /// When the newest line is to be shown, if it has not been.
@@ -38,7 +48,7 @@ impl Pacer {
     /// The line to show now.
     pub(super) fn take(&mut self, now: Duration) -> Option<String> {
         let (line, _) = self.newest.take_if(|(_, due)| *due <= now)?;
-        self.shown = Some(now);
+        self.shown = Some((line.clone(), now));
         self.open = true;
         Some(line)
     }
@@ -47,15 +57,15 @@ impl Pacer {
     /// needs a last one now, whatever the pace.
     pub(super) fn close(&mut self, now: Duration) -> bool {
         self.newest = None;
-        if self.open {
-            self.shown = Some(now);
+        if let Some((_, shown)) = self.shown.as_mut().filter(|_| self.open) {
+            *shown = now;
         }
         std::mem::take(&mut self.open)
     }
 
     /// The first moment from `from` on that keeps the pace.
     fn turn(&self, from: Duration) -> Duration {
-        self.shown.map_or(from, |shown| from.max(shown + PACE))
+        self.shown.as_ref().map_or(from, |(_, shown)| from.max(*shown + PACE))
     }
 }
 
@@ -92,6 +102,21 @@ mod tests {
         assert_eq!((pacer.take(at(1_899)), pacer.due()), (None, Some(at(1_900))));
         assert!(!pacer.close(at(1_899)));
         assert_eq!(pacer.due(), None);
+    }
+
+    #[test]
+    fn a_line_that_stands_there_is_not_said_again() {
+        let mut pacer = Pacer::default();
+        for now in [0, 2_000, 4_000] {
+            pacer.say("a".into(), at(now));
+            assert_eq!(pacer.take(at(now)).is_some(), now == 0);
+        }
+        pacer.say("b".into(), at(5_000));
+        pacer.say("a".into(), at(5_000));
+        assert_eq!((pacer.take(at(9_000)), pacer.speaks()), (None, true));
+        assert!(pacer.close(at(9_000)) && !pacer.speaks());
+        pacer.say("a".into(), at(10_000));
+        assert_eq!(pacer.take(at(10_000)), Some("a".into()), "it is a new one");
     }
 
     #[derive(Debug, Clone)]

@@ -8,7 +8,9 @@ use super::*;
 use crate::route::{Hedge, Notifications};
 
 mod ends;
+mod keys;
 mod paths;
+mod stories;
 
 /// What went out: milliseconds since the request began, and what it was.
 type Told = Vec<(u64, String)>;
