@@ -11,12 +11,12 @@
 //! |---|---|---|
 //! | 0 | [`route`] | what a client can ask for: routes, chains, candidates, limits; which models of a list they are |
 //! | 0 | [`retry`] | fault → verdict → step, the whole schedule; rests, gates and quotas; without a clock |
-//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, error objects, lists of models |
+//! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, progress, error objects, lists of models |
 //! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
 //! | 1 | [`telemetry`] | where log lines go |
 //! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
 //! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
-//! | 3 | [`relay`] | drives a schedule with an upstream: peek, commit, body, resume; what requests know together |
+//! | 3 | [`relay`] | drives a schedule with an upstream: peek, commit, body, progress, resume; what requests know together |
 //! | 4 | [`server`], [`app`], [`shutdown`] | sockets, paths, status codes, the end |
 //! | 5 | [`cli`], [`demo`], [`explain`] | what a person types |
 //!

@@ -46,6 +46,7 @@ pub use body::Body;
 pub use failure::{Attempt, Failure};
 pub use health::Health;
 pub use outcome::Outcome;
+pub use progress::Parting;
 pub use user::User;
 
 use early::Waiting;
@@ -132,7 +133,7 @@ impl<U: Upstream> Relay<U> {
     ///
     /// The response carries the headers of an answer (`content-type`, the allowlisted ones of the
     /// provider, `x-backstop-route`, `-provider`, `-model`, `-attempts`), or those of an early head
-    /// (`x-backstop-route`); `x-request-id` is the server's to add. Dropping the future or the
+    /// (`x-backstop-route`); a stream that shows progress has a [`Parting`] among its extensions. `x-request-id` is the server's to add. Dropping the future or the
     /// response's body ends whatever is under way.
     ///
     /// # Errors
@@ -148,10 +149,15 @@ impl<U: Upstream> Relay<U> {
         if !may_be_early {
             return attempts.await.map(body::late);
         }
+        let parting = progress.parting();
         let heartbeat = Heartbeat::new(progress, self.head_after);
-        match Waiting::new(attempts, heartbeat).head().await {
-            Ok(early) => Ok(body::early(&route, early)),
-            Err(result) => result.map(body::late),
+        let mut response = match Waiting::new(attempts, heartbeat).head().await {
+            Ok(early) => body::early(&route, early),
+            Err(result) => result.map(body::late)?,
+        };
+        if let Some(parting) = parting {
+            response.extensions_mut().insert(parting);
         }
+        Ok(response)
     }
 }

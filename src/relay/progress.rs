@@ -88,7 +88,7 @@ impl Progress {
         let mut state = self.state();
         state.goes_on();
         // Nothing at all when the first one answers.
-        if state.retried {
+        if state.retried || state.pacer.speaks() {
             state.pacer.say_if_it_lasts(line.unwrap_or_else(|| text.clone()), now);
         }
         state.text = text;
@@ -147,6 +147,11 @@ impl Progress {
         self.state().text.clone()
     }
 
+    /// What is left to do for whoever ends the stream in the place of the relay.
+    pub(super) fn parting(&self) -> Option<Parting> {
+        (!matches!(self.0.voice, Voice::Silent)).then(|| Parting(self.clone()))
+    }
+
     /// When something is to go out.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.0.voice {
@@ -178,6 +183,18 @@ impl Progress {
         }
         toasts.extend(toast);
         Some(self.0.voice.tell(&line, true, toasts))
+    }
+}
+
+/// What a stream still has to say if it cannot go on; an extension of its response.
+#[derive(Debug, Clone)]
+pub struct Parting(Progress);
+
+impl Parting {
+    /// The events that close what is shown, if anything is.
+    pub fn last_words(&self) -> Option<Bytes> {
+        self.0.state().last = Some(Last { line: "Stopped by an unexpected error".to_owned(), toast: None });
+        self.0.close(false)
     }
 }
 

@@ -15,7 +15,7 @@ use http_body::{Frame, SizeHint};
 
 use super::error::ApiError;
 use super::watch::Watch;
-use crate::relay::Outcome;
+use crate::relay::{Outcome, Parting};
 
 /// The output of `future`, or what it panicked with. The panic hook has logged it by then.
 pub(super) async fn catch<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
@@ -32,17 +32,19 @@ pub(super) async fn catch<F: Future>(future: F) -> Result<F::Output, Box<dyn Any
 pub(super) struct Guarded {
     body: Option<Body>,
     stream: bool,
+    parting: Option<Parting>,
     watch: Arc<Watch>,
 }
 
 impl Guarded {
     /// The same response, its body reporting to `watch`.
-    pub fn wrap(response: Response, watch: Arc<Watch>) -> http::Response<Self> {
+    pub fn wrap(mut response: Response, watch: Arc<Watch>) -> http::Response<Self> {
         let stream = response
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-        response.map(|body| Self { body: Some(body), stream, watch })
+        let parting = response.extensions_mut().remove();
+        response.map(|body| Self { body: Some(body), stream, parting, watch })
     }
 
     /// What goes out instead of the rest of a body that panicked: a stream still ends cleanly.
@@ -51,7 +53,9 @@ impl Guarded {
             return Err(axum::Error::new("the body of the answer panicked"));
         }
         let error = ApiError::new(Outcome::Internal, "unexpected error").to_json();
-        Ok(Frame::data(format!("\n\ndata: {error}\n\ndata: [DONE]\n\n").into()))
+        let parting = self.parting.as_ref().and_then(Parting::last_words).unwrap_or_default();
+        let error = format!("data: {error}\n\ndata: [DONE]\n\n");
+        Ok(Frame::data([b"\n\n", &parting[..], error.as_bytes()].concat().into()))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use backstop::retry::Fault;
+use backstop::retry::{Class, Fault, Phase};
 use backstop::upstream::{self, Upstream};
 use bytes::Bytes;
 use http::Response;
@@ -17,7 +18,8 @@ use crate::support::events::{DONE, HELLO, STOP, error_after};
 use crate::support::{Call, Log, proxy_over, route};
 
 /// Panics where the name of the model says.
-struct Mines;
+#[derive(Default)]
+struct Mines(AtomicBool);
 
 impl Upstream for Mines {
     type Body = Body;
@@ -29,6 +31,10 @@ impl Upstream for Mines {
             "later" => {
                 sleep(Duration::from_millis(300)).await;
                 panic!("a mine after an early head")
+            }
+            "busy" => {
+                assert!(!self.0.swap(true, Ordering::Relaxed), "a mine after a wait");
+                return Err(Fault::new(Class::Overloaded, Phase::FirstByte, "busy"));
             }
             "before-payload" => vec![Step::Say(": hi\n\n"), Step::Panic],
             "mid-stream" => vec![Step::Say(HELLO), pause(), Step::Panic],
@@ -68,14 +74,20 @@ impl http_body::Body for Body {
 
 /// Asks for `model` while another stream is under way, which must come to its end; the body.
 async fn step_on(model: &str, status: u16) -> String {
+    step_on_with("comments", model, status).await
+}
+
+/// The same of a client that is shown this `progress`.
+async fn step_on_with(progress: &str, model: &str, status: u16) -> String {
     let log = Log::begin();
-    let proxy =
-        proxy_over(&route(["http://127.0.0.1:1/v1"], "[server]\nhead_after = \"100ms\""), Mines).await;
+    let settings = "[retry]\nattempt_delay = \"100ms\"\n[server]\nhead_after = \"100ms\"";
+    let proxy = proxy_over(&route(["http://127.0.0.1:1/v1"], settings), Mines::default()).await;
     let address = proxy.address;
     let mut other = Call::stream("r").send(address).await;
     assert_eq!(other.data().await.unwrap(), HELLO["data: ".len()..].trim_end());
 
-    let mut answer = Call::stream(&format!("p/{model}")).header("x-request-id", "mine").send(address).await;
+    let call = Call::stream(&format!("p/{model}")).header("x-request-id", "mine");
+    let mut answer = call.header("x-backstop-progress", progress).send(address).await;
     assert_eq!((answer.status, answer.header("x-request-id")), (status, "mine"), "{model}");
     let body = answer.text().await;
 
@@ -90,6 +102,9 @@ async fn step_on(model: &str, status: u16) -> String {
 
 /// Before its own event the guard ends whatever a panic may have cut.
 const GUARDED: &str = "\n\n";
+
+/// The end of an event before that.
+const GUARDED_AFTER: &str = "\n\n\n\n";
 
 /// The error object must say no more than that it was our fault.
 #[track_caller]
@@ -110,6 +125,23 @@ async fn after_an_early_head_it_is_in_band() {
     let body = step_on("later", 200).await;
 
     assert_internal(&error_after(&body, &[": Attempt 1/60 in progress…\n\n", GUARDED].concat()));
+}
+
+#[tokio::test]
+async fn a_line_that_is_shown_is_closed() {
+    let body = step_on_with("open-webui", "busy", 200).await;
+
+    let (shown, last) = body.split_once(GUARDED_AFTER).unwrap();
+    assert!(
+        shown.contains("Attempt 1/60 failed. Waiting 100ms") && shown.ends_with("\"done\":false}}}"),
+        "{body}"
+    );
+    let (line, _) = last.split_once("\n\n").unwrap();
+    let line: Value = serde_json::from_str(line.strip_prefix("data: ").unwrap()).unwrap();
+    let expected = serde_json::json!({ "description": "Stopped by an unexpected error", "done": true });
+    assert_eq!(line["event"]["data"], expected);
+    let (before, _) = body.split_at(body.find("data: {\"error\"").unwrap());
+    assert_internal(&error_after(&body, before));
 }
 
 #[tokio::test]
