@@ -112,7 +112,7 @@ impl Progress {
     pub(super) fn broke(&self) {
         let now = self.now();
         let mut state = self.state();
-        state.pacer.close(now);
+        state.pacer.close(now, false);
         state.toasts.clear();
         state.refusals.clear();
         (state.last, state.retried) = (None, true);
@@ -175,12 +175,11 @@ impl Progress {
     pub(super) fn close(&self, early: bool) -> Option<Bytes> {
         let now = self.now();
         let mut state = self.state();
-        let open = state.pacer.close(now);
+        let last = state.last.take();
+        let wanted = early && state.retried && last.is_some();
+        let shown = state.pacer.close(now, wanted);
         let mut toasts = std::mem::take(&mut state.toasts);
-        let Last { line, toast } = state.last.take()?;
-        if matches!(self.0.voice, Voice::Silent) || !(open || early && state.retried) {
-            return None;
-        }
+        let Last { line, toast } = last.filter(|_| shown && !matches!(self.0.voice, Voice::Silent))?;
         toasts.extend(toast);
         Some(self.0.voice.tell(&line, true, toasts))
     }

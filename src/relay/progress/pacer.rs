@@ -12,10 +12,10 @@ pub(super) const PACE: Duration = Duration::from_secs(1);
 pub(super) struct Pacer {
     /// The newest line, as long as it has not been shown, and when it is due.
     newest: Option<(String, Duration)>,
-    /// The latest line that was shown, and when.
-    shown: Option<(String, Duration)>,
-    /// Whether a line is shown that says it goes on.
-    open: bool,
+    /// When the latest line was shown.
+    shown: Option<Duration>,
+    /// That line, if it says that it goes on.
+    stands: Option<String>,
 }
 
 impl Pacer {
@@ -26,18 +26,18 @@ impl Pacer {
 
     /// A new line that is worth showing once it has been true for a while, unless one is shown that it replaces.
     pub(super) fn say_if_it_lasts(&mut self, line: String, now: Duration) {
-        self.keep(line, if self.open { now } else { now + PACE });
+        let from = if self.stands.is_some() { now } else { now + PACE };
+        self.keep(line, from);
     }
 
     fn keep(&mut self, line: String, from: Duration) {
-        let stands = self.open && self.shown.as_ref().is_some_and(|(shown, _)| *shown == line);
-        let due = self.turn(from);
-        self.newest = (!stands).then_some((line, due));
+        let due = self.shown.map_or(from, |shown| from.max(shown + PACE));
+        self.newest = (self.stands.as_ref() != Some(&line)).then_some((line, due));
     }
 
     /// Whether something has been said that is not over.
     pub(super) fn speaks(&self) -> bool {
-        self.open || self.newest.is_some()
+        self.stands.is_some() || self.newest.is_some()
     }
 
     /// When the newest line is to be shown, if it has not been.
@@ -48,24 +48,20 @@ impl Pacer {
     /// The line to show now.
     pub(super) fn take(&mut self, now: Duration) -> Option<String> {
         let (line, _) = self.newest.take_if(|(_, due)| *due <= now)?;
-        self.shown = Some((line.clone(), now));
-        self.open = true;
+        self.shown = Some(now);
+        self.stands = Some(line.clone());
         Some(line)
     }
 
-    /// Nothing that was said is worth showing any more. Whether a line is shown that says it goes on, which
-    /// needs a last one now, whatever the pace.
-    pub(super) fn close(&mut self, now: Duration) -> bool {
+    /// Nothing that was said is worth showing any more. Whether a last line is to be shown now, whatever the
+    /// pace: if it is `wanted`, or if one is shown that says it goes on.
+    pub(super) fn close(&mut self, now: Duration, wanted: bool) -> bool {
         self.newest = None;
-        if let Some((_, shown)) = self.shown.as_mut().filter(|_| self.open) {
-            *shown = now;
+        let last = self.stands.take().is_some() || wanted;
+        if last {
+            self.shown = Some(now);
         }
-        std::mem::take(&mut self.open)
-    }
-
-    /// The first moment from `from` on that keeps the pace.
-    fn turn(&self, from: Duration) -> Duration {
-        self.shown.as_ref().map_or(from, |(_, shown)| from.max(*shown + PACE))
+        last
     }
 }
 
@@ -88,8 +84,8 @@ mod tests {
         pacer.say_if_it_lasts("c".into(), at(400));
         assert_eq!((pacer.due(), pacer.take(at(1_099))), (Some(at(1_100)), None));
         assert_eq!((pacer.take(at(1_100)), pacer.due()), (Some("c".into()), None));
-        assert!(pacer.close(at(1_200)));
-        assert!(!pacer.close(at(1_200)), "it is closed");
+        assert!(pacer.close(at(1_200), false));
+        assert!(!pacer.close(at(1_200), false), "it is closed");
         pacer.say("d".into(), at(1_300));
         assert_eq!(pacer.due(), Some(at(2_200)), "the last line counts too");
     }
@@ -100,7 +96,7 @@ mod tests {
         pacer.say_if_it_lasts("a".into(), at(0));
         pacer.say_if_it_lasts("b".into(), at(900));
         assert_eq!((pacer.take(at(1_899)), pacer.due()), (None, Some(at(1_900))));
-        assert!(!pacer.close(at(1_899)));
+        assert!(!pacer.close(at(1_899), false));
         assert_eq!(pacer.due(), None);
     }
 
@@ -114,7 +110,7 @@ mod tests {
         pacer.say("b".into(), at(5_000));
         pacer.say("a".into(), at(5_000));
         assert_eq!((pacer.take(at(9_000)), pacer.speaks()), (None, true));
-        assert!(pacer.close(at(9_000)) && !pacer.speaks());
+        assert!(pacer.close(at(9_000), false) && !pacer.speaks());
         pacer.say("a".into(), at(10_000));
         assert_eq!(pacer.take(at(10_000)), Some("a".into()), "it is a new one");
     }
@@ -124,7 +120,7 @@ mod tests {
         Say,
         SayIfItLasts,
         Look,
-        Close,
+        Close { wanted: bool },
     }
 
     fn happens() -> impl Strategy<Value = (u64, Happens)> {
@@ -132,7 +128,7 @@ mod tests {
             3 => Just(Happens::Say),
             3 => Just(Happens::SayIfItLasts),
             6 => Just(Happens::Look),
-            1 => Just(Happens::Close),
+            1 => any::<bool>().prop_map(|wanted| Happens::Close { wanted }),
         ];
         (0u64..1_500, what)
     }
@@ -170,9 +166,9 @@ mod tests {
                             (latest, open) = (Some(now), true);
                         }
                     }
-                    Happens::Close => {
-                        prop_assert_eq!(pacer.close(now), open);
-                        latest = if open { Some(now) } else { latest };
+                    Happens::Close { wanted } => {
+                        prop_assert_eq!(pacer.close(now, wanted), open || wanted);
+                        latest = if open || wanted { Some(now) } else { latest };
                         (newest, open) = (None, false);
                     }
                 }
