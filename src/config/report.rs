@@ -9,7 +9,9 @@ use super::text::RangeWords;
 use super::validate::CREDENTIALS;
 use super::{Cors, KeyOrder, Loaded, Provider};
 use crate::retry::{Class, Cooldown, Policy, Quota, Ruling, Words};
-use crate::route::{Credentials, Delivery, Hedge, Offer, OnBreak, Order, Route, Source, Timeouts};
+use crate::route::{
+    Credentials, Delivery, ForeignReasoning, Hedge, Offer, OnBreak, Order, Route, Source, Timeouts,
+};
 
 mod cases;
 
@@ -189,6 +191,9 @@ fn write_guards(route: &Route, out: &mut String) -> fmt::Result {
         Credentials::UserThenShared => {}
         Credentials::User => writeln!(out, "  keys: each user's own")?,
         Credentials::Shared => writeln!(out, "  keys: the configured ones, whoever asks")?,
+    }
+    if route.foreign_reasoning == ForeignReasoning::Keep {
+        writeln!(out, "  foreign reasoning: kept, sealed reasoning goes to other vendors, too")?;
     }
     let Cooldown { enabled, failures, rest, rest_max } = route.cooldown;
     if !enabled {

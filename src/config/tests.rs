@@ -1,6 +1,7 @@
 mod echo;
 mod keys;
 mod routes;
+mod tasks;
 
 use super::*;
 

@@ -30,7 +30,7 @@ pub(super) fn choose(
         let has = arguments.has.iter().map(|name| read(name)).collect::<Result<_, _>>()?;
         let kind = if task { Kind::Task } else { Kind::Chat };
         let facts = Facts { has, tokens: arguments.tokens.unwrap_or_default(), kind };
-        let asks = |user: &str| arguments.user.as_deref() == Some(user);
+        let asks = |user: &str| arguments.user.as_ref().is_some_and(|asked| asked.eq_ignore_ascii_case(user));
         let before =
             routes.tasks().route.clone().filter(|_| arguments.task).unwrap_or_else(|| Arc::clone(&asked));
         let Chosen { route, case } = routes.choose(asked, kind, || facts, &asks);

@@ -28,6 +28,7 @@ mod rests_of_all;
 mod resume;
 mod script;
 mod storms;
+mod tasks;
 mod users;
 mod verified;
 

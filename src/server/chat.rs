@@ -12,7 +12,7 @@ use super::router::App;
 use super::{body, choice, profile, user};
 use crate::openai::envelope::{Envelope, InvalidRequest};
 use crate::relay::{self, Outcome};
-use crate::route::{Candidate, Live, Route, Routes};
+use crate::route::{Candidate, Kind, Live, ProgressMode, Route, Routes};
 use crate::upstream::Upstream;
 
 /// Reads the request and has the relay answer it.
@@ -42,6 +42,8 @@ pub(super) async fn complete<U: Upstream>(
     }
     let progress =
         profile::choose(&head.headers, route.progress, head.uri.path()).map_err(invalid_request)?;
+    // Nobody looks at a task while it waits.
+    let progress = if route.kind == Kind::Task { ProgressMode::Off } else { progress };
     let name = Arc::clone(&route.name);
     asked.hand_over();
     let request = relay::Request {

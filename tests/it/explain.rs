@@ -39,6 +39,7 @@ fn timelines_are_as_they_stand_there() {
         ("breadth.txt", "fullfat --fail nvidia=429@20sx2+hang,openrouter=401,llama=503x4 --seed 7"),
         ("alone.txt", "llama/any --fail llama=hang --seed 7"),
         ("down.txt", "fullfat --seed 7"),
+        ("task.txt", "cases --task --fail llama=429x1,openrouter=503 --seed 7"),
     ] {
         let shown = shown(arguments);
         if std::env::var_os("UPDATE_FIXTURES").is_some() {
@@ -57,6 +58,32 @@ fn the_readme_shows_what_it_prints() {
     let (expected, _) = rest.split_once("```").unwrap();
 
     assert_eq!(shown(&command.replace('\'', "")), expected);
+}
+
+#[test]
+fn a_case_is_chosen_as_for_a_request() {
+    for (arguments, said, model) in [
+        ("", "no case fits, so that the route's own chain is taken", "nvidia/own"),
+        ("--has images,tools", "case 1, a request with images", "openrouter/sees"),
+        (
+            "--has images --task",
+            "a task, which is tried briefly; case 1, a request with images",
+            "openrouter/sees",
+        ),
+        ("--task", "a task, which is tried briefly; case 2, a task", "llama/tiny"),
+        ("--when 2", "a task, which is tried briefly; case 2, a task", "llama/tiny"),
+        ("--tokens 1000", "no case fits, so that the route's own chain is taken", "nvidia/own"),
+        (
+            "--tokens 1000 --user Anna@example.org",
+            "case 3, a request with 1000 tokens or more from anna@example.org",
+            "openrouter/long",
+        ),
+    ] {
+        let shown = shown(&format!("cases {arguments}"));
+        let mut lines = shown.lines();
+        assert_eq!(lines.next(), Some(said), "{arguments}");
+        assert!(lines.nth(1).is_some_and(|line| line.contains(model)), "{shown}");
+    }
 }
 
 #[test]
@@ -105,12 +132,19 @@ fn mistakes_say_what_is_there() {
         ("nvida/x", "error: no route or provider answers to `nvida/x`\nhint: did you mean `nvidia/x`?\n"),
         (
             "gpt-4o",
-            "error: no route or provider answers to `gpt-4o`\nhint: there are `smallfast`, `fullfat`, `long`, `lists`, `unknown`\n",
+            "error: no route or provider answers to `gpt-4o`\nhint: there are `smallfast`, `fullfat`, `long`, `lists`, `unknown`, `cases`\n",
         ),
         (
             "smallfast --fail openrouter=429,lama=hang",
             "error: `--fail`: nobody in this route is called `lama`\n  openrouter=429,lama=hang\n                 ^^^^\n\
              hint: did you mean `llama`?\n",
+        ),
+        ("cases --has imags", "error: no request has `imags`\nhint: did you mean `images`?\n"),
+        ("long --when 1", "error: route `long` has no case 1\nhint: it has a single chain\n"),
+        (
+            "cases --when 4",
+            "error: route `cases` has no case 4\nhint: 1: a request with images; 2: a task; \
+             3: a request with 1000 tokens or more from anna@example.org\n",
         ),
     ] {
         assert_eq!(complaint(arguments), expected);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod cancel;
+mod cases;
 mod chaos;
 mod config;
 mod cooldown;
@@ -29,6 +30,8 @@ mod schedule;
 mod server;
 mod storm;
 mod support;
+mod tasks;
+mod tool_calls;
 mod users;
 mod verified;
 mod walls;

@@ -24,7 +24,8 @@ impl<'a> Validation<'a> {
             if criteria.fit_all() {
                 self.takes_all(case, number == table.when.as_ref().map_or(0, Vec::len));
             }
-            let chain = self.case_chain(case, number, table, providers, &route.policy);
+            let what = named(number, &route.name);
+            let chain = self.case_chain(case, &what, table, providers, &route.policy);
             if let Some((chain, complete)) = chain {
                 let route = Route { chain, cases: Vec::new(), ..route.clone() };
                 self.odd_chain(&route, case.value().chain.as_ref(), complete);
@@ -35,30 +36,35 @@ impl<'a> Validation<'a> {
     }
 
     /// Finds the faults of the cases of a route that has some already.
-    pub(super) fn faulty_cases(&mut self, table: &'a RouteTable, providers: &[Known<'a>], policy: &Policy) {
+    pub(super) fn faulty_cases(
+        &mut self,
+        name: &str,
+        table: &'a RouteTable,
+        providers: &[Known<'a>],
+        policy: &Policy,
+    ) {
         for (case, number) in table.when.iter().flatten().zip(1..) {
             self.criteria(case);
-            self.case_chain(case, number, table, providers, policy);
+            self.case_chain(case, &named(number, name), table, providers, policy);
         }
     }
 
     fn case_chain(
         &mut self,
         case: &'a At<CaseTable>,
-        number: usize,
+        what: &str,
         table: &'a RouteTable,
         providers: &[Known<'a>],
         policy: &Policy,
     ) -> Option<(Chain, bool)> {
-        let what = || format!("case {number}");
-        self.chain_of(what, case.value().chain.as_ref(), &case.span(), table, providers, policy)
+        self.chain_of(|| what.to_owned(), case.value().chain.as_ref(), &case.span(), table, providers, policy)
     }
 
     fn criteria(&mut self, case: &'a At<CaseTable>) -> Criteria {
         let CaseTable { min_tokens, max_tokens, has, kind, users, chain: _ } = case.value();
         let number = |written: &Option<At<u32>>| written.as_ref().map(|number| *number.value());
         let criteria = Criteria {
-            min_tokens: number(min_tokens),
+            min_tokens: number(min_tokens).filter(|least| *least > 0),
             max_tokens: number(max_tokens),
             has: has.iter().flatten().map(|name| (*name.value()).into()).collect(),
             kind: kind.as_ref().map(|kind| (*kind.value()).into()),
@@ -110,4 +116,8 @@ impl<'a> Validation<'a> {
             .warning(case.span(), format!("this case fits every request, so that {rest} is never taken"))
             .hint("write what it is for, such as `has = [\"images\"]`, or move its chain into the route");
     }
+}
+
+fn named(case: usize, route: &str) -> String {
+    format!("case {case} of route `{}`", route.escape_debug())
 }

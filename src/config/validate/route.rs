@@ -43,7 +43,7 @@ impl<'a> Validation<'a> {
         let card = self.card(table);
         let cooldown = self.cooldown(self.cooldown, table.cooldown.as_ref());
         let Some((chain, complete)) = chain else {
-            self.faulty_cases(table, providers, &policy);
+            self.faulty_cases(name.value(), table, providers, &policy);
             return None;
         };
         let mut route = Route {

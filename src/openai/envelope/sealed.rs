@@ -20,6 +20,9 @@ mod tests;
 /// that is escaped.
 const MARKERS: [&[u8]; 4] = [b"reasoning_details", b"thinking_blocks", b"thought_signature", b"\\u00"];
 
+/// The models of `OpenRouter` that stand for any other: it chooses the vendor, and the details are its own format.
+const ROUTER: &str = "openrouter/";
+
 /// What stands under a name.
 #[derive(Clone, Copy)]
 enum Rule {
@@ -85,7 +88,7 @@ impl Envelope {
     /// What to cut from `messages` so that nothing is left which another vendor than that of `model` has sealed,
     /// in order. A model whose vendor nobody knows has sealed nothing itself.
     pub(super) fn sealed_for(&self, model: &str, foreign: ForeignReasoning) -> Vec<Range<usize>> {
-        if foreign == ForeignReasoning::Keep || !self.may_be_sealed() {
+        if foreign == ForeignReasoning::Keep || model.starts_with(ROUTER) || !self.may_be_sealed() {
             return Vec::new();
         }
         let mut seals = Seals { reader: Vendor::of_model(model), cuts: Vec::new() };
