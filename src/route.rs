@@ -128,7 +128,7 @@ pub struct Notifications {
     pub success: bool,
     /// A burst or a cycle is over without one.
     pub warning: bool,
-    /// Nobody answered, or a provider refuses for good.
+    /// A provider refuses for good, and the chain goes on. (That nobody answered is an error, not a toast.)
     pub error: bool,
     /// The next model is asked.
     pub info: bool,

@@ -141,7 +141,7 @@ pub struct NotificationTable {
     pub success: Option<At<bool>>,
     /// A burst or a cycle is over without one.
     pub warning: Option<At<bool>>,
-    /// Nobody answered, or a provider refuses for good.
+    /// A provider refuses for good, and the chain goes on. That nobody answered is shown in any case.
     pub error: Option<At<bool>>,
     /// The next model is asked.
     pub info: Option<At<bool>>,

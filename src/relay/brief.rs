@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::health::USERS_OWN;
 use super::observer::attempts;
 use crate::openai::error::one_line;
 use crate::retry::{Class, Fault, Words};
@@ -16,18 +17,20 @@ const LONGEST: usize = 500;
 /// More characters of a provider's own words are in the details only.
 const LONGEST_REASON: usize = 160;
 
-/// Nobody answered: after `sent` attempts in `elapsed` the `fault` of `candidate` decided it.
+/// Nobody answered: after `sent` attempts in `elapsed` the `fault` of `candidate` decided it. `own` says that it
+/// was asked with the user's own key.
 pub(super) fn no_answer(
     sent: u32,
     elapsed: Duration,
     candidate: &Candidate,
     fault: &Fault,
+    own: bool,
     retry_after: Option<Duration>,
 ) -> String {
     let elapsed = Words::about(elapsed);
     let advice = match retry_after {
         Some(after) => format!("Try again in {}.", Words::about(after)),
-        None => advice(fault.class, candidate),
+        None => advice(fault.class, candidate, own),
     };
     let begin = match sent {
         0 => "No model could be asked within".to_owned(),
@@ -64,6 +67,13 @@ pub(super) fn no_key(names: &str) -> String {
 /// What is said of `who`, asked with the key of that name, if it refuses for good.
 pub(super) fn refusal(who: &str, key: Option<&str>, fault: &Fault) -> Option<String> {
     let status = fault.status.map(|status| format!(" ({status})")).unwrap_or_default();
+    if key == Some(USERS_OWN) {
+        return match fault.class {
+            Class::Unauthorized => Some(format!("{who} refuses your own key{status}: check it")),
+            Class::Payment => Some(format!("{who} wants to be paid{status}: your own account needs credit")),
+            _ => refusal(who, None, fault),
+        };
+    }
     let key = key.map(|key| format!(" {key}")).unwrap_or_default();
     Some(match fault.class {
         Class::Unauthorized => {
@@ -107,7 +117,7 @@ fn what(fault: &Fault) -> String {
 }
 
 /// What to do, as a sentence.
-fn advice(class: Class, candidate: &Candidate) -> String {
+fn advice(class: Class, candidate: &Candidate, own: bool) -> String {
     let Candidate { provider_name: provider, model, .. } = candidate;
     match class {
         Class::RateLimited
@@ -118,6 +128,7 @@ fn advice(class: Class, candidate: &Candidate) -> String {
         | Class::Empty => "Try again in a moment.".to_owned(),
         Class::Connect => format!("Check that {provider} is running, and its base_url."),
         Class::Timeout => "Try again, or choose another model.".to_owned(),
+        Class::Unauthorized if own => format!("Check your own key for {provider}."),
         Class::Unauthorized => format!("Check the api_key of {provider}."),
         Class::Payment => format!("Add credit at {provider}, or choose another model."),
         Class::NotFound => format!("Check the name {model} and the base_url of {provider}."),

@@ -27,6 +27,7 @@ use choice::{Step, Wait};
 use desk::{Desk, Place};
 use own::OwnDesks;
 
+pub(super) use desk::USERS_OWN;
 pub(super) use news::News;
 pub(super) use pass::{Pass, Waiting};
 

@@ -255,14 +255,14 @@ impl Observer {
 
     /// No attempt follows, and none was answered.
     pub(super) fn failed_for_good(&mut self, failure: &Failure) {
-        self.unanswered(failure.short.as_deref().unwrap_or(&failure.message));
+        self.unanswered();
         self.provider_status = failure.provider_status;
         self.ended(failure.outcome);
     }
 
-    /// Nobody answers, or goes on with an answer; `error` is what the user is told.
-    pub(super) fn unanswered(&self, error: &str) {
-        self.story.unanswered(self.elapsed(), self.sent, error);
+    /// Nobody answers, or goes on with an answer.
+    pub(super) fn unanswered(&self) {
+        self.story.unanswered(self.elapsed(), self.sent);
     }
 
     /// From now on being dropped before the end means this.

@@ -57,7 +57,8 @@ struct State {
 #[derive(Debug)]
 struct Last {
     line: String,
-    toast: Option<(Toast, String)>,
+    /// That an answer has come.
+    toast: Option<String>,
 }
 
 impl Progress {
@@ -99,7 +100,8 @@ impl Progress {
         let now = self.now();
         let mut state = self.state();
         state.goes_on();
-        state.pacer.say(text.clone(), now);
+        // A status line knows no Markdown.
+        state.pacer.say(text.replace('`', ""), now);
         state.text = text;
     }
 
@@ -132,14 +134,15 @@ impl Progress {
     pub(super) fn answered(&self, line: String, toast: Option<String>) {
         let mut state = self.state();
         state.goes_on();
-        state.last = Some(Last { line, toast: toast.map(|text| (Toast::Success, text)) });
+        state.last = Some(Last { line, toast });
     }
 
-    /// What is said when none will.
-    pub(super) fn unanswered(&self, line: String, toast: String) {
+    /// What is said when none will. The error that follows is a toast without our help: Open `WebUI` shows it
+    /// in the chat and as one.
+    pub(super) fn unanswered(&self, line: String) {
         let mut state = self.state();
         state.refusals.clear();
-        state.last = Some(Last { line, toast: Some((Toast::Error, toast)) });
+        state.last = Some(Last { line, toast: None });
     }
 
     /// The newest text, one line.
@@ -180,7 +183,7 @@ impl Progress {
         let shown = state.pacer.close(now, wanted);
         let mut toasts = std::mem::take(&mut state.toasts);
         let Last { line, toast } = last.filter(|_| shown && !matches!(self.0.voice, Voice::Silent))?;
-        toasts.extend(toast);
+        toasts.extend(toast.map(|text| (Toast::Success, text)));
         Some(self.0.voice.tell(&line, true, toasts))
     }
 }

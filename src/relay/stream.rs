@@ -107,7 +107,7 @@ impl<U: Upstream> Stream<U> {
                         self.state = State::Flowing(Flow::new(opening), observer, Ok(dispatch));
                     }
                     Poll::Ready(Resumed::Never(broken, observer)) => {
-                        observer.unanswered(&broken.short);
+                        observer.unanswered();
                         self.last.extend(observer.progress().close(false));
                         self.state = State::Over(observer);
                         self.fail(&broken);

@@ -70,7 +70,7 @@ fn one_sentence_says_what_happened_and_what_to_do() {
             "No model answered after 1 attempt in 4m12s: the provider calls the request wrong (tools[3]: no name).",
         ),
     ] {
-        assert_eq!(no_answer(sent, time, &candidate(), &fault, after), expected);
+        assert_eq!(no_answer(sent, time, &candidate(), &fault, false, after), expected);
     }
 }
 
@@ -108,7 +108,7 @@ proptest! {
     ) {
         let fault = fault(class, Some(400), &reason);
         for text in [
-            no_answer(sent, Duration::from_secs(1), &candidate(), &fault, None),
+            no_answer(sent, Duration::from_secs(1), &candidate(), &fault, false, None),
             broke_off(&reason, true),
         ] {
             prop_assert!(!text.contains(char::is_control), "{text:?}");

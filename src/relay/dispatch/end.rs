@@ -100,7 +100,7 @@ impl End {
             format!(" after {attempts} in {elapsed} ({reason}), `{provider_name}/{model}`: {fault}{others}")
         };
         let short =
-            || brief::no_answer(sent, observer.elapsed(), &candidates[candidate], &fault, retry_after);
+            || brief::no_answer(sent, observer.elapsed(), &candidates[candidate], &fault, own, retry_after);
         Failure {
             outcome: Outcome::Failed(fault.class),
             message: format!("`{route}` got no answer{what}{hint}"),

@@ -12,7 +12,7 @@ use crate::config::{KeyOrder, Provider};
 use crate::route::Candidate;
 
 /// What logs call the key of a user.
-const USERS_OWN: &str = "the user's own";
+pub(in crate::relay) const USERS_OWN: &str = "the user's own";
 
 /// One provider, or a user's key for it. The lock is never held across an await.
 #[derive(Debug)]

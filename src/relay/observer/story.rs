@@ -104,12 +104,12 @@ impl Story {
         self.progress.broke();
     }
 
-    /// Nobody answered; `error` is what the user is told.
-    pub(super) fn unanswered(&self, elapsed: Duration, sent: u32, error: &str) {
+    /// Nobody answered.
+    pub(super) fn unanswered(&self, elapsed: Duration, sent: u32) {
         let line = match self.broke {
             Some((when, before)) => words::not_continued(elapsed.saturating_sub(when), sent - before),
             None => words::not_received(elapsed, sent),
         };
-        self.progress.unanswered(line, error.to_owned());
+        self.progress.unanswered(line);
     }
 }

@@ -38,6 +38,9 @@ pub struct ErrorObject {
 #[serde(deny_unknown_fields)]
 struct Metadata {
     attempts: Vec<Tried>,
+    /// What happened in full, where the sentence is for the user of a chat.
+    #[serde(default, rename = "detail")]
+    _detail: Option<String>,
 }
 
 /// One line of the trail.
