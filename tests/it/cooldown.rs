@@ -114,7 +114,10 @@ async fn one_probe_finds_out_and_its_place_is_free_when_its_client_leaves() {
     let script = Script::sequence([Act::status(503), Act::status(503), Act::hang(), Act::answer("a")]);
     let first = Provider::start(script).unwrap();
     let second = Provider::start(Act::answer("b")).unwrap();
-    let proxy = resting(&[&first, &second], "200ms", "").await;
+    // A probe that is silent for longer than the longest rest is overtaken by another one.
+    let cooldown = "cooldown = { failures = 2, rest = \"200ms\", rest_max = \"60s\" }";
+    let urls = [first.base_url(), second.base_url()];
+    let proxy = proxy(&route(urls, &format!("{cooldown}\n{ONCE}"))).await;
     for _ in 0..2 {
         asked(&proxy, &Call::stream("r")).await;
     }

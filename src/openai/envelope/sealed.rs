@@ -23,6 +23,8 @@ const MARKERS: [&[u8]; 4] = [b"reasoning_details", b"thinking_blocks", b"thought
 /// The models of `OpenRouter` that stand for any other: it chooses the vendor, and the details are its own format.
 const ROUTER: &str = "openrouter/";
 
+type Rules = &'static [(&'static [u8], Rule)];
+
 /// What stands under a name.
 #[derive(Clone, Copy)]
 enum Rule {
@@ -33,14 +35,12 @@ enum Rule {
     /// Google's signature.
     Signature,
     /// An object that goes when nothing is left of it.
-    Object(&'static [(&'static [u8], Rule)]),
+    Object(Rules),
     /// An object that stays.
-    Kept(&'static [(&'static [u8], Rule)]),
+    Kept(Rules),
     /// Objects that stay.
-    Each(&'static [(&'static [u8], Rule)]),
+    Each(Rules),
 }
-
-type Rules = &'static [(&'static [u8], Rule)];
 
 const SIGNATURES: [(&[u8], Rule); 2] =
     [(b"thought_signature", Rule::Signature), (b"thought_signatures", Rule::Signature)];

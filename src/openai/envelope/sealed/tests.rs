@@ -176,16 +176,17 @@ const NAMES: [&str; 14] = [
     "content",
 ];
 
+const WORDS: [&str; 7] = [
+    "anthropic-claude-v1",
+    "google-gemini-v1",
+    "openai-responses-v1",
+    "unknown",
+    "redacted_thinking",
+    "",
+    "x",
+];
+
 fn anything() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 7] = [
-        "anthropic-claude-v1",
-        "google-gemini-v1",
-        "openai-responses-v1",
-        "unknown",
-        "redacted_thinking",
-        "",
-        "x",
-    ];
     let leaf = prop_oneof![
         4 => prop::sample::select(&WORDS[..]).prop_map(Value::from),
         1 => Just(Value::Null),
@@ -202,12 +203,38 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Entries as vendors write them, and anything.
+fn entries() -> impl Strategy<Value = Value> {
+    let word = || prop::sample::select(&WORDS[..]);
+    let entry = (word(), word(), word()).prop_map(
+        |(format, signature, kind)| json!({ "format": format, "signature": signature, "type": kind }),
+    );
+    prop::collection::vec(prop_oneof![4 => entry, 1 => anything()], 0..4).prop_map(Value::from)
+}
+
+/// A message as providers write them, with anything among it.
+fn message() -> impl Strategy<Value = Value> {
+    let fields = || {
+        let names = prop::sample::subsequence(&NAMES[..], 0..4);
+        (names, entries(), entries()).prop_map(|(names, first, second)| {
+            let values =
+                [first, json!({ "google": { "thought_signature": "s" } }), second].into_iter().cycle();
+            Value::from(names.into_iter().map(String::from).zip(values).collect::<Map<_, _>>())
+        })
+    };
+    (fields(), fields(), prop::collection::vec(fields(), 0..3)).prop_map(|(mut message, inner, calls)| {
+        message["provider_specific_fields"] = inner;
+        message["tool_calls"] = calls.into();
+        message
+    })
+}
+
 proptest! {
     #![proptest_config(cases(512))]
 
     #[test]
     fn cuts_what_an_edit_of_a_dom_removes(
-        messages in prop::collection::vec(anything(), 0..4),
+        messages in prop::collection::vec(prop_oneof![message(), anything()], 0..4),
         model in prop::sample::select(&["claude", "gemini", "gpt-5", "else"][..]),
         before in any::<bool>(),
         mut noise in noise(),

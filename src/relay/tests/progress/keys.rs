@@ -55,7 +55,7 @@ async fn a_wait_in_line_is_told_and_what_follows_it() {
     let told = tell(&relay, request(shown(&["a"], 1), STREAM)).await;
 
     let wait =
-        "Not asked yet: `sim/a` has spent its quota (1 a minute) (0/1 attempts). Waiting up to 1m for a turn";
+        "Not asked yet: sim/a has spent its quota (1 a minute) (0/1 attempts). Waiting up to 1m for a turn";
     assert_eq!(told[0], (0, wait.to_owned()));
     let comments = told[1..].iter().take_while(|(_, what)| what.starts_with(": Not asked yet"));
     assert_eq!(comments.count(), 11, "{told:?}");
@@ -85,7 +85,7 @@ async fn who_rests_is_passed_by_without_a_word() {
     // Where all rest, that is a wait like any other.
     let told = tell(&relay, request(quiet(shown(&["a"], 1)), STREAM)).await;
     let first = &told[0];
-    assert!(first.0 == 0 && first.1.starts_with("Not asked yet: `sim/a` rests after 5 failures"), "{told:?}");
+    assert!(first.0 == 0 && first.1.starts_with("Not asked yet: sim/a rests after 5 failures"), "{told:?}");
     assert!(
         told.iter().any(|(_, what)| what.starts_with("done: No answer after 1 attempt in 2")),
         "{told:?}"
