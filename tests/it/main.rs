@@ -21,6 +21,7 @@ mod hedge;
 mod load;
 mod matrix;
 mod panics;
+mod pipe_parity;
 mod pools;
 mod progress;
 mod quota;
