@@ -20,10 +20,10 @@ mod connection;
 pub mod decode;
 pub mod discovery;
 pub mod headers;
+mod http1;
 #[cfg(test)]
 mod peer;
 mod pool;
-mod slices;
 mod tls;
 mod wire;
 

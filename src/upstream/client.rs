@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Response, Uri};
 use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
@@ -12,8 +11,8 @@ use super::answer::Body;
 use super::connect::Endpoint;
 use super::connection::{Lost, Reading};
 use super::decode::Decoder;
+use super::http1::request::Outgoing;
 use super::pool::{self, Pool};
-use super::slices::Slices;
 use super::tls::Tls;
 use super::{Call, Upstream, headers};
 use crate::config::{Provider, Runtime};
@@ -84,11 +83,11 @@ impl Upstream for Client {
         };
         let headers = headers::outbound(&call, provider)
             .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
-        let request = target.request(headers, Slices::new(call.body));
-        if let Some(connection) = target.idle.take().await {
+        let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
+        if let Some(connection) = target.idle.take() {
             call.connected.mark();
             let began = Instant::now();
-            match connection.send(request.clone()).await {
+            match connection.send(&request).await {
                 Ok(answer) => return Ok(target.answer(answer)),
                 Err(Lost { unheard: true, .. }) if began.elapsed() < UNSEEN => call.connected.lose(),
                 Err(Lost { fault, .. }) => return Err(fault),
@@ -96,7 +95,7 @@ impl Upstream for Client {
         }
         let connection = target.endpoint.connect(call.connect).await?;
         call.connected.mark();
-        let answer = connection.send(request).await.map_err(|lost| lost.fault)?;
+        let answer = connection.send(&request).await.map_err(|lost| lost.fault)?;
         Ok(target.answer(answer))
     }
 
@@ -121,15 +120,6 @@ impl Target {
             headers::authorization(key.secret.expose_secret()).map_err(|bad| unusable(&bad.to_string()))?;
         }
         Ok(Self { endpoint, path, host, idle: Arc::default() })
-    }
-
-    fn request(&self, headers: HeaderMap, body: Slices) -> Request<Slices> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.clone();
-        *request.headers_mut() = headers;
-        request.headers_mut().entry(HOST).or_insert_with(|| self.host.clone());
-        request
     }
 
     fn answer(&self, (head, reading): (http::response::Parts, Reading)) -> Response<Body> {

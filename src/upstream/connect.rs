@@ -50,7 +50,7 @@ impl Endpoint {
                 Some(tls) => Stream::Tls(Box::new(tls.handshake(&self.host, socket).await?)),
                 None => Stream::Plain(socket),
             };
-            Connection::open(stream).await
+            Ok(Connection::open(stream))
         })
         .await
     }

@@ -1,34 +1,26 @@
 //! One HTTP/1.1 connection, driven by the task that uses it.
 //!
 //! There is no task beside the request's own: whoever waits for a response head or for a piece of
-//! its body polls the connection first. Dropping it closes the socket.
+//! its body moves the bytes. Dropping it closes the socket.
 
-use std::error::Error as _;
+use std::borrow::Borrow;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http::response::Parts;
-use http::{Request, Response, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 
-use super::slices::Slices;
-use super::wire::{Heard, Stream, Wire};
+use super::http1::framing::{BodyReader, Opened};
+use super::http1::head::HeadReader;
+use super::http1::request::{Cursor, Outgoing, SLICES};
+use super::wire::Stream;
 use crate::retry::{Class, Fault, Phase};
 
 /// A connection that is free to carry a request.
 pub(super) struct Connection {
-    sender: http1::SendRequest<Slices>,
-    /// Absent once the connection has ended.
-    driver: Option<Box<http1::Connection<TokioIo<Wire>, Slices>>>,
-    heard: Heard,
+    stream: Stream,
 }
 
 /// The connection ended before the response head.
@@ -42,172 +34,193 @@ pub(super) struct Lost {
 
 impl Connection {
     /// Speaks HTTP/1.1 over `stream`.
-    pub(super) async fn open(stream: Stream) -> Result<Self, Fault> {
-        let heard = Heard::default();
-        let io = TokioIo::new(Wire::new(stream, heard.clone()));
-        let (sender, driver) = http1::Builder::new()
-            .ignore_invalid_headers_in_responses(true)
-            .handshake(io)
-            .await
-            .map_err(|error| Fault::new(Class::Connect, Phase::Connect, error.to_string()))?;
-        Ok(Self { sender, driver: Some(Box::new(driver)), heard })
+    pub(super) fn open(stream: Stream) -> Self {
+        Self { stream }
     }
 
-    /// Whether the connection can carry another request, as far as is known on this side.
-    ///
-    /// Nobody is woken by a connection that was asked this.
+    /// Whether the connection can carry another request, as far as can be known without sending.
     pub(super) fn is_reusable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.driver.is_some() && self.sender.is_ready()
+        self.stream.is_quiet()
     }
 
     /// Sends `request` and waits for the head of its response.
-    pub(super) async fn send(mut self, mut request: Request<Slices>) -> Result<(Parts, Reading), Lost> {
-        *request.version_mut() = Version::HTTP_11;
-        self.heard.lower();
-        let mut answer = pin!(self.sender.send_request(request));
-        let driver = &mut self.driver;
-        let answer = poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answer);
-            }
-            drive(driver, cx);
-            answer.as_mut().poll(cx)
-        })
-        .await;
-        match answer {
-            Ok(response) => Ok(Reading::begin(response, self)),
-            Err(error) => {
-                let heard = self.heard.is_raised();
-                Err(Lost { fault: lost_before_head(&error, heard), unheard: !heard || error.is_canceled() })
-            }
-        }
-    }
-
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.driver, cx);
-    }
-}
-
-/// Moves bytes both ways. What ends the connection reaches whoever waits for its answer.
-fn drive(driver: &mut Option<Box<http1::Connection<TokioIo<Wire>, Slices>>>, cx: &mut Context<'_>) {
-    if let Some(polled) = driver.as_mut()
-        && Pin::new(&mut **polled).poll(cx).is_ready()
-    {
-        *driver = None;
+    ///
+    /// The head may come before the request is out; then reading the body sends the rest.
+    pub(super) async fn send(self, request: &Outgoing) -> Result<(Parts, Reading), Lost> {
+        let Self { mut stream } = self;
+        let mut sending = Sending { request, cursor: Cursor::default(), progress: Progress::Under };
+        let mut waiting = Waiting { heads: HeadReader::default(), heard: false };
+        let opened = poll_fn(|cx| {
+            sending.advance(&mut stream, cx);
+            waiting.poll_opened(&mut stream, cx)
+        });
+        let Opened { head, body, first } = opened.await?;
+        let Sending { cursor, progress, .. } = sending;
+        let unsent =
+            (progress != Progress::Done).then(|| Sending { request: request.clone(), cursor, progress });
+        Ok((head, Reading { connection: Some(Self { stream }), body, first, unsent }))
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("open", &self.driver.is_some()).finish_non_exhaustive()
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// A request on its way out.
+struct Sending<R> {
+    request: R,
+    cursor: Cursor,
+    progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Under,
+    Done,
+    Failed,
+}
+
+impl<R: Borrow<Outgoing>> Sending<R> {
+    /// Sends what the socket takes.
+    ///
+    /// Why it takes no more is left to the reader: a provider may have answered before it closed.
+    fn advance(&mut self, stream: &mut Stream, cx: &mut Context<'_>) {
+        if self.progress == Progress::Under
+            && let Poll::Ready(sent) = self.poll_sent(stream, cx)
+        {
+            self.progress = if sent.is_ok() { Progress::Done } else { Progress::Failed };
+        }
+    }
+
+    fn poll_sent(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let request = self.request.borrow();
+        while !request.is_sent(self.cursor) {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = request.fill(self.cursor, &mut slices);
+            let length = ready!(stream.poll_write(cx, &slices[..used]))?;
+            if length == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.cursor = request.after(self.cursor, length);
+        }
+        stream.poll_flush(cx)
+    }
+}
+
+/// A response that is waited for.
+struct Waiting {
+    heads: HeadReader,
+    /// Whether a byte has come; those of TLS itself do not count.
+    heard: bool,
+}
+
+impl Waiting {
+    fn poll_opened(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<Opened, Lost>> {
+        loop {
+            let Self { heads, heard } = self;
+            let read = ready!(stream.poll_read(cx, |bytes| {
+                *heard |= !bytes.is_empty();
+                if bytes.is_empty() { None } else { Some(Opened::read(heads, bytes)) }
+            }));
+            let (class, reason) = match read {
+                Ok(Some(Ok(Some(opened)))) => return Poll::Ready(Ok(opened)),
+                Ok(Some(Ok(None))) => continue,
+                Ok(Some(Err(malformed))) => (Class::Broken, malformed.to_string()),
+                Ok(None) => match self.heads.finish() {
+                    Ok(()) => (Class::Reset, self.lost(&io::ErrorKind::UnexpectedEof.into())),
+                    Err(malformed) => (Class::Broken, malformed.to_string()),
+                },
+                Err(error) => (Class::Reset, self.lost(&error)),
+            };
+            let fault = Fault::new(class, Phase::FirstByte, reason);
+            return Poll::Ready(Err(Lost { fault, unheard: !self.heard }));
+        }
+    }
+
+    fn lost(&self, error: &io::Error) -> String {
+        let place = if self.heard { "inside" } else { "before" };
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                format!("connection reset {place} the response head")
+            }
+            io::ErrorKind::UnexpectedEof => format!("connection closed {place} the response head"),
+            _ => format!("connection lost {place} the response head: {error}"),
+        }
     }
 }
 
 /// A response body on its way in, as it is on the wire.
-#[derive(Debug)]
 pub(super) struct Reading {
-    incoming: Incoming,
-    /// Absent once the body has ended or failed.
+    /// Absent once the body has failed or the connection was taken.
     connection: Option<Connection>,
-    expected: Option<u64>,
-    received: u64,
+    body: BodyReader,
+    /// Read and not yet given away.
+    first: Bytes,
+    /// What is left of a request whose response came early.
+    unsent: Option<Sending<Outgoing>>,
 }
 
 impl Reading {
-    fn begin(response: Response<Incoming>, connection: Connection) -> (Parts, Self) {
-        let (parts, incoming) = response.into_parts();
-        let expected =
-            parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        (parts, Self { incoming, connection: Some(connection), expected, received: 0 })
-    }
-
-    /// The next bytes; `None` at the end of the body, `Broken` if it ends too soon.
+    /// The next bytes, all that have come; `None` at the end of the body, `Broken` if it ends too
+    /// soon.
     pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
         loop {
-            let Some(connection) = &mut self.connection else {
+            if !self.first.is_empty() {
+                return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
+            }
+            let Some(Connection { stream }) = &mut self.connection else {
                 return Poll::Ready(None);
             };
-            let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => {
-                    connection.drive(cx);
-                    ready!(Pin::new(&mut self.incoming).poll_frame(cx))
+            match self.body.end() {
+                Some(Ok(())) => return Poll::Ready(None),
+                Some(Err(broken)) => return self.fail(broken.to_string()),
+                None => {}
+            }
+            if let Some(unsent) = &mut self.unsent {
+                unsent.advance(stream, cx);
+                if unsent.progress == Progress::Done {
+                    self.unsent = None;
                 }
-            };
-            match frame {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.received += data.len() as u64;
-                        return Poll::Ready(Some(Ok(data)));
-                    }
+            }
+            let body = &mut self.body;
+            let read = stream.poll_read(cx, |bytes| {
+                if bytes.is_empty() {
+                    body.close();
                 }
-                Some(Err(error)) => {
-                    self.connection = None;
-                    return Poll::Ready(Some(Err(self.broken(&error))));
-                }
-                None => return Poll::Ready(None),
+                body.push(bytes)
+            });
+            match ready!(read) {
+                Ok(data) => self.first = data,
+                Err(error) => return self.fail(self.lost(&error)),
             }
         }
     }
 
-    /// The connection, for the next request; to be called at the end of the body.
+    /// The connection, if it can carry another request; to be called at the end of the body.
     pub(super) fn take_connection(&mut self) -> Option<Connection> {
-        self.connection.take()
+        let connection = self.connection.take();
+        let whole = self.body.end() == Some(Ok(())) && self.unsent.is_none();
+        connection.filter(|_| whole && self.body.keeps_alive())
     }
 
-    fn broken(&self, error: &hyper::Error) -> Fault {
-        let reason = match (io_cause(error), self.expected) {
-            (Some(cause), _) if cause.kind() == io::ErrorKind::ConnectionReset => {
-                "connection reset in the middle of the answer".to_owned()
-            }
-            (Some(cause), Some(expected)) if cause.kind() == io::ErrorKind::UnexpectedEof => {
-                format!("the answer was cut after {} of {expected} bytes", self.received)
-            }
-            (Some(cause), None) if cause.kind() == io::ErrorKind::UnexpectedEof => {
-                "the answer was cut before its end".to_owned()
-            }
-            (Some(cause), _)
-                if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) =>
-            {
-                format!("the answer's chunks are broken: {cause}")
-            }
-            (Some(cause), _) => format!("connection lost in the middle of the answer: {cause}"),
-            (None, _) => format!("connection lost in the middle of the answer: {error}"),
-        };
-        Fault::new(Class::Broken, Phase::FirstToken, reason)
+    fn fail(&mut self, reason: String) -> Poll<Option<Result<Bytes, Fault>>> {
+        self.connection = None;
+        Poll::Ready(Some(Err(Fault::new(Class::Broken, Phase::FirstToken, reason))))
+    }
+
+    fn lost(&self, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => "connection reset in the middle of the answer".to_owned(),
+            io::ErrorKind::UnexpectedEof => self.body.cut().to_string(),
+            _ => format!("connection lost in the middle of the answer: {error}"),
+        }
     }
 }
 
-fn lost_before_head(error: &hyper::Error, heard: bool) -> Fault {
-    let place = if heard { "inside" } else { "before" };
-    let (class, reason) = if error.is_parse_too_large() {
-        (Class::Broken, "the response head is too large".to_owned())
-    } else if error.is_parse() {
-        (Class::Broken, format!("the response head is not HTTP/1.1: {error}"))
-    } else if error.is_incomplete_message() {
-        (Class::Reset, format!("connection closed {place} the response head"))
-    } else {
-        match io_cause(error).map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
-                (Class::Reset, format!("connection reset {place} the response head"))
-            }
-            Some(io::ErrorKind::UnexpectedEof) => {
-                (Class::Reset, format!("connection closed {place} the response head"))
-            }
-            _ => (Class::Reset, format!("connection lost {place} the response head: {error}")),
-        }
-    };
-    Fault::new(class, Phase::FirstByte, reason)
-}
-
-fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        cause = inner.source();
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("body", &self.body).finish_non_exhaustive()
     }
-    None
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::connect::Endpoint;
-use super::slices::Slices;
+use super::http1::request::Outgoing;
 use super::tls::Tls;
 use super::{client, headers};
 use crate::config::{Key, Provider};
@@ -97,8 +97,8 @@ impl Lists {
         let mut path = client::path(base, "/models").ok_or_else(impossible)?;
         let mut models: Vec<Listed> = Vec::new();
         for _ in 0..MOST_PAGES {
-            let request = request(base, path, headers.clone()).ok_or_else(impossible)?;
-            let Page { models: more, next } = page(&endpoint, request, limit).await?;
+            let request = request(base, &path, &headers).ok_or_else(impossible)?;
+            let Page { models: more, next } = page(&endpoint, &request, limit).await?;
             if more.is_empty() {
                 break;
             }
@@ -123,16 +123,11 @@ fn same_place(base: &Uri, next: &str) -> Option<Uri> {
     path.as_str().parse().ok()
 }
 
-fn request(base: &Uri, path: Uri, mut headers: HeaderMap) -> Option<Request<Slices>> {
-    let host = client::host(base)?;
-    headers.entry(HOST).or_insert(host);
-    let mut request = Request::new(Slices::default());
-    *request.uri_mut() = path;
-    *request.headers_mut() = headers;
-    Some(request)
+fn request(base: &Uri, path: &Uri, headers: &HeaderMap) -> Option<Outgoing> {
+    Some(Outgoing::new(&Method::GET, path, &client::host(base)?, headers, Vec::new()))
 }
 
-async fn page(endpoint: &Endpoint, request: Request<Slices>, limit: Duration) -> Result<Page, NoAnswer> {
+async fn page(endpoint: &Endpoint, request: &Outgoing, limit: Duration) -> Result<Page, NoAnswer> {
     let (status, body) = read(endpoint, request, limit).await?;
     if status == StatusCode::OK {
         return catalogue::parse(&body)
@@ -151,7 +146,7 @@ async fn page(endpoint: &Endpoint, request: Request<Slices>, limit: Duration) ->
 /// The status and the body of an answer.
 async fn read(
     endpoint: &Endpoint,
-    request: Request<Slices>,
+    request: &Outgoing,
     limit: Duration,
 ) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
     let no = |fault: Fault, advice| NoAnswer { reason: fault.reason, advice };
@@ -188,10 +183,11 @@ async fn models(base_url: &str, tls: &Arc<Tls>) -> Option<Vec<String>> {
         (ACCEPT, HeaderValue::from_static("application/json")),
         (USER_AGENT, headers::AGENT),
     ]);
-    let request = request(&base, client::path(&base, "/models")?, headers)?;
-    let page = page(&Endpoint::try_new(&base, tls)?, request, LIMIT).await.ok()?;
+    let request = request(&base, &client::path(&base, "/models")?, &headers)?;
+    let page = page(&Endpoint::try_new(&base, tls)?, &request, LIMIT).await.ok()?;
     Some(page.models.into_iter().map(|model| model.id.to_string()).collect())
 }
+
 /// Waits for all `futures` at once, in this task.
 async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     enum Slot<F, T> {

@@ -28,12 +28,7 @@ struct Idle {
 
 impl Pool {
     /// A connection that is still open as far as can be known without sending.
-    pub(super) async fn take(&self) -> Option<Connection> {
-        if self.lock().is_empty() {
-            return None;
-        }
-        // What has happened to a socket is known once the runtime has asked the system for events.
-        tokio::task::yield_now().await;
+    pub(super) fn take(&self) -> Option<Connection> {
         loop {
             let Idle { mut connection, since } = self.lock().pop()?;
             if since.elapsed() < LONGEST && connection.is_reusable() {
@@ -42,12 +37,8 @@ impl Pool {
         }
     }
 
-    /// Keeps `connection` for a later request, if it can carry one.
-    pub(super) fn put(&self, mut connection: Connection) {
-        if !connection.is_reusable() {
-            return;
-        }
-        self.tidy(LONGEST);
+    /// Keeps `connection` for a later request.
+    pub(super) fn put(&self, connection: Connection) {
         let mut idle = self.lock();
         if idle.len() == MOST {
             idle.remove(0);
@@ -57,7 +48,8 @@ impl Pool {
 
     /// Closes the connections that have waited for `longest` or more.
     pub(super) fn tidy(&self, longest: Duration) {
-        self.lock().retain(|idle| idle.since.elapsed() < longest);
+        let now = Instant::now();
+        self.lock().retain(|idle| now.duration_since(idle.since) < longest);
     }
 
     #[cfg(test)]

@@ -1,0 +1,211 @@
+//! Where the body of a response ends (RFC 9112, section 6), and what of the bytes is payload.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, StatusCode, Version};
+
+use super::chunks::{BadChunk, Chunks};
+use super::head::{HeadReader, Malformed};
+
+/// A response whose head is there.
+#[derive(Debug)]
+pub(in crate::upstream) struct Opened {
+    pub(in crate::upstream) head: Parts,
+    pub(in crate::upstream) body: BodyReader,
+    /// What of the body came with the head.
+    pub(in crate::upstream) first: Bytes,
+}
+
+impl Opened {
+    /// Takes what was read; nothing as long as `heads` has no whole head.
+    pub(in crate::upstream) fn read(heads: &mut HeadReader, bytes: &[u8]) -> Result<Option<Self>, Malformed> {
+        let Some((head, rest)) = heads.push(bytes)? else {
+            return Ok(None);
+        };
+        let mut body = BodyReader::new(&head)?;
+        let first = body.push(rest);
+        Ok(Some(Self { head, body, first }))
+    }
+}
+
+/// Takes a body out of the bytes that carry it.
+#[derive(Debug)]
+pub(in crate::upstream) struct BodyReader {
+    framing: Framing,
+    received: u64,
+    end: Option<Result<(), Broken>>,
+    keeps_alive: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Framing {
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+/// How a body can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::upstream) enum Broken {
+    #[error("the answer was cut after {received} of {length} bytes")]
+    Short { received: u64, length: u64 },
+    #[error("the answer was cut before its end")]
+    Cut,
+    #[error("the answer's chunks are broken: {0}")]
+    Chunks(#[from] BadChunk),
+}
+
+impl BodyReader {
+    /// The reader for the body that follows a head.
+    pub(in crate::upstream) fn new(head: &Parts) -> Result<Self, Malformed> {
+        let framing = framing(head)?;
+        let end = (framing == Framing::Length(0)).then_some(Ok(()));
+        let sure = match framing {
+            // Whoever sends both may have been talked into it; RFC 9112 has such a connection closed.
+            Framing::Chunked(_) => !head.headers.contains_key(CONTENT_LENGTH),
+            Framing::Length(_) => head.status != StatusCode::SWITCHING_PROTOCOLS,
+            Framing::UntilClose => false,
+        };
+        Ok(Self { framing, received: 0, end, keeps_alive: sure && keeps_alive(head) })
+    }
+
+    /// How the body ended, if it has.
+    pub(in crate::upstream) fn end(&self) -> Option<Result<(), Broken>> {
+        self.end
+    }
+
+    /// Whether the connection can carry another request after the end of this body.
+    pub(in crate::upstream) fn keeps_alive(&self) -> bool {
+        self.keeps_alive
+    }
+
+    /// The payload in what was read. What comes behind the end of the body is nobody's, and spoils
+    /// the connection.
+    pub(in crate::upstream) fn push(&mut self, bytes: &[u8]) -> Bytes {
+        if self.end.is_some() {
+            self.keeps_alive &= bytes.is_empty();
+            return Bytes::new();
+        }
+        let mut rest = bytes;
+        let payload = match &mut self.framing {
+            Framing::Length(length) => {
+                let left = usize::try_from(*length - self.received).unwrap_or(usize::MAX);
+                let (payload, excess) = rest.split_at(left.min(rest.len()));
+                rest = excess;
+                if payload.len() == left {
+                    self.end = Some(Ok(()));
+                }
+                Bytes::copy_from_slice(payload)
+            }
+            Framing::Chunked(chunks) => {
+                let (payload, end) = joined(chunks, &mut rest);
+                self.end = end;
+                payload
+            }
+            Framing::UntilClose => Bytes::copy_from_slice(std::mem::take(&mut rest)),
+        };
+        self.received += payload.len() as u64;
+        self.keeps_alive &= rest.is_empty();
+        payload
+    }
+
+    /// The other side has closed.
+    pub(in crate::upstream) fn close(&mut self) {
+        self.keeps_alive = false;
+        if self.end.is_none() {
+            self.end = Some(match self.framing {
+                Framing::UntilClose => Ok(()),
+                _ => Err(self.cut()),
+            });
+        }
+    }
+
+    /// How a body breaks whose bytes stop here.
+    pub(in crate::upstream) fn cut(&self) -> Broken {
+        match self.framing {
+            Framing::Length(length) => Broken::Short { received: self.received, length },
+            Framing::Chunked(_) | Framing::UntilClose => Broken::Cut,
+        }
+    }
+}
+
+/// The payload of all chunks in `rest` as one piece: the fewer there are, the fewer writes to the
+/// client.
+fn joined(chunks: &mut Chunks, rest: &mut &[u8]) -> (Bytes, Option<Result<(), Broken>>) {
+    let size = rest.len();
+    let mut first: &[u8] = &[];
+    let mut more = Vec::new();
+    let end = loop {
+        match chunks.payload(rest) {
+            Ok(Some(payload)) if first.is_empty() => first = payload,
+            Ok(Some(payload)) => {
+                if more.is_empty() {
+                    more.reserve_exact(size);
+                    more.extend_from_slice(first);
+                }
+                more.extend_from_slice(payload);
+            }
+            Ok(None) if chunks.is_ended() => break Some(Ok(())),
+            Ok(None) => break None,
+            Err(bad) => break Some(Err(bad.into())),
+        }
+    };
+    let payload = if more.is_empty() { Bytes::copy_from_slice(first) } else { Bytes::from(more) };
+    (payload, end)
+}
+
+fn framing(head: &Parts) -> Result<Framing, Malformed> {
+    // `304` and `204` have no body whatever their headers say, and of `101` none that is HTTP.
+    if [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED]
+        .contains(&head.status)
+    {
+        return Ok(Framing::Length(0));
+    }
+    if let Some(coding) = head.headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+        if head.version == Version::HTTP_10 {
+            return Err(malformed("transfer-encoding in HTTP/1.0"));
+        }
+        let last = coding.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+        let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        return Ok(if chunked { Framing::Chunked(Chunks::new()) } else { Framing::UntilClose });
+    }
+    let mut lengths = items(&head.headers, &CONTENT_LENGTH).map(number);
+    match lengths.next() {
+        None => Ok(Framing::UntilClose),
+        Some(Some(length)) if lengths.all(|other| other == Some(length)) => Ok(Framing::Length(length)),
+        Some(_) => Err(malformed("invalid content-length")),
+    }
+}
+
+fn malformed(what: &str) -> Malformed {
+    Malformed::NotHttp(what.to_owned())
+}
+
+fn keeps_alive(head: &Parts) -> bool {
+    let mut keeps = head.version == Version::HTTP_11;
+    for option in items(&head.headers, &CONNECTION) {
+        if option.eq_ignore_ascii_case(b"close") {
+            return false;
+        }
+        keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+    }
+    keeps
+}
+
+/// The items of a list that may stand on several lines.
+fn items<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
+    let lines = headers.get_all(name).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// A number in nothing but digits.
+fn number(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The head of a response, in however many pieces it comes.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
+use memchr::memmem;
+
+/// The longest head, in bytes, interim responses included. Providers stay below 8 KiB; nginx
+/// allows its upstreams 4 or 8 KiB unless told otherwise.
+pub(super) const LONGEST: usize = 64 * 1024;
+
+/// The most header lines; hyper's limit.
+const LINES: usize = 100;
+
+/// What is wrong with a response before its body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::upstream) enum Malformed {
+    #[error("the response head is too large")]
+    TooLarge,
+    #[error("the response head is not HTTP/1.1: {0}")]
+    NotHttp(String),
+}
+
+/// Waits for the head of the response proper; what a server says before it (`100`, `103`) is
+/// skipped.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct HeadReader {
+    /// A head that is not whole yet; empty as long as every head came in one piece.
+    held: Vec<u8>,
+    /// How much of it has been looked at in vain.
+    seen: usize,
+    /// The bytes of the interim responses.
+    skipped: usize,
+}
+
+/// A head, or nothing yet.
+type Read<'b> = Option<(Parts, &'b [u8])>;
+
+impl HeadReader {
+    /// Takes what was read; once the head is whole, it and what came behind it.
+    pub(in crate::upstream) fn push<'b>(&'b mut self, bytes: &'b [u8]) -> Result<Read<'b>, Malformed> {
+        let before = self.held.len();
+        let mut rest = if before == 0 {
+            bytes
+        } else {
+            self.held.extend_from_slice(bytes);
+            if !may_be_whole(&self.held, before, self.seen) {
+                return Ok(None);
+            }
+            &self.held[..]
+        };
+        let all = rest.len();
+        while !rest.is_empty() {
+            let Some((parts, length)) = parse(rest, LONGEST - self.skipped)? else {
+                break;
+            };
+            rest = &rest[length..];
+            if !is_interim(parts.status) {
+                // The borrow checker does not see that `rest` may be a part of what is held.
+                let start = all - rest.len();
+                let rest = if before == 0 { &bytes[start..] } else { &self.held[start..] };
+                return Ok(Some((parts, rest)));
+            }
+            self.skipped += length;
+        }
+        let done = all - rest.len();
+        if before == 0 {
+            self.held.extend_from_slice(&bytes[done..]);
+        } else {
+            self.held.drain(..done);
+        }
+        self.seen = self.held.len();
+        Ok(None)
+    }
+
+    /// What is wrong with a head that broke off; nothing if that is all that is wrong.
+    pub(in crate::upstream) fn finish(&self) -> Result<(), Malformed> {
+        parse(&self.held, LONGEST - self.skipped).map(drop)
+    }
+}
+
+/// Whether another look is worth it: there is an empty line in what is new, or so much new that
+/// looking at all of it once more costs no more than reading it did.
+fn may_be_whole(held: &[u8], before: usize, seen: usize) -> bool {
+    let new = &held[before.saturating_sub(2)..];
+    held.len() >= LONGEST
+        || held.len() / 2 >= seen
+        || memmem::find(new, b"\n\n").is_some()
+        || memmem::find(new, b"\n\r\n").is_some()
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// The head at the beginning of `bytes` and its length, if it is there within `most` bytes.
+fn parse(bytes: &[u8], most: usize) -> Result<Option<(Parts, usize)>, Malformed> {
+    let bytes = &bytes[..most.min(bytes.len())];
+    let end = memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let mut parsed = parse_copy(&Bytes::copy_from_slice(&bytes[..end]))?;
+    // The empty line may have been one before the status line.
+    if parsed.is_none() && end < bytes.len() {
+        parsed = parse_copy(&Bytes::copy_from_slice(bytes))?;
+    }
+    if parsed.is_none() && bytes.len() == most {
+        return Err(Malformed::TooLarge);
+    }
+    Ok(parsed)
+}
+
+/// The head at the beginning of `bytes`, which it shares, and its length.
+///
+/// A header line that makes no sense is left out, as browsers do: answers come from all kinds of
+/// servers, and the rest of them may be sound.
+fn parse_copy(bytes: &Bytes) -> Result<Option<(Parts, usize)>, Malformed> {
+    let mut lines = [const { MaybeUninit::uninit() }; LINES];
+    let mut response = httparse::Response::new(&mut []);
+    let mut config = httparse::ParserConfig::default();
+    config.ignore_invalid_headers_in_responses(true);
+    let length = match config.parse_response_with_uninit_headers(&mut response, bytes, &mut lines) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed::TooLarge),
+        Err(problem) => return Err(Malformed::NotHttp(problem.to_string())),
+    };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let (mut parts, ()) = Response::new(()).into_parts();
+    parts.status = status.ok_or_else(|| Malformed::NotHttp("invalid status".to_owned()))?;
+    parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.headers.reserve(response.headers.len());
+    for line in response.headers {
+        let name = HeaderName::from_bytes(line.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value));
+        if let (Ok(name), Ok(value)) = (name, value) {
+            parts.headers.append(name, value);
+        }
+    }
+    Ok(Some((parts, length)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! A request as bytes, and how much of it has gone out.
+
+use std::io::IoSlice;
+
+use bytes::{BufMut, Bytes};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+/// How many slices go out in one write. A request has a handful: its head, and what lies before,
+/// between and behind the places where its body was edited.
+pub(in crate::upstream) const SLICES: usize = 16;
+
+/// A whole request: its head, then the slices of its body, never joined.
+///
+/// It holds what the headers hold, keys included, so it has no `Debug`.
+#[derive(Clone)]
+pub(in crate::upstream) struct Outgoing(Vec<Bytes>);
+
+/// Where in a request the next write begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::upstream) struct Cursor {
+    slice: usize,
+    offset: usize,
+}
+
+impl Outgoing {
+    /// A request for the path of `uri` at `host`, unless `headers` name another one.
+    pub(in crate::upstream) fn new(
+        method: &Method,
+        uri: &Uri,
+        host: &HeaderValue,
+        headers: &HeaderMap,
+        body: Vec<Bytes>,
+    ) -> Self {
+        let length = body.iter().map(|slice| slice.len() as u64).sum();
+        let mut slices = Vec::with_capacity(1 + body.len());
+        slices.push(head(method, uri, host, headers, length));
+        slices.extend(body.into_iter().filter(|slice| !slice.is_empty()));
+        Self(slices)
+    }
+
+    /// Whether there is nothing behind `cursor`.
+    pub(in crate::upstream) fn is_sent(&self, cursor: Cursor) -> bool {
+        cursor.slice == self.0.len()
+    }
+
+    /// Points `room` at what is behind `cursor`; how many slices of it are in use.
+    pub(in crate::upstream) fn fill<'s>(&'s self, cursor: Cursor, room: &mut [IoSlice<'s>]) -> usize {
+        let mut offset = cursor.offset;
+        let mut used = 0;
+        for (place, slice) in room.iter_mut().zip(&self.0[cursor.slice..]) {
+            *place = IoSlice::new(&slice[offset..]);
+            offset = 0;
+            used += 1;
+        }
+        used
+    }
+
+    /// Where the next write begins after one at `cursor` that took `length` bytes.
+    pub(in crate::upstream) fn after(&self, mut cursor: Cursor, length: usize) -> Cursor {
+        cursor.offset += length;
+        while let Some(slice) = self.0.get(cursor.slice)
+            && cursor.offset >= slice.len()
+        {
+            cursor.offset -= slice.len();
+            cursor.slice += 1;
+        }
+        cursor
+    }
+}
+
+/// The head of a request with a body of `length` bytes.
+///
+/// A body of no length is said to be so where one is expected (RFC 9110, section 8.6).
+fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap, length: u64) -> Bytes {
+    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let room = method.as_str().len() + path.len() + host.len() + size + 64;
+    let mut head = Vec::with_capacity(room);
+    for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+        head.put_slice(part.as_bytes());
+    }
+    if !headers.contains_key(HOST) {
+        line(&mut head, &HOST, host.as_bytes());
+    }
+    for (name, value) in headers {
+        line(&mut head, name, value.as_bytes());
+    }
+    if length > 0 || method != Method::GET {
+        line(&mut head, &CONTENT_LENGTH, length.to_string().as_bytes());
+    }
+    head.put_slice(b"\r\n");
+    Bytes::from(head)
+}
+
+fn line(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+        head.put_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests;
