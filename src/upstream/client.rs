@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, Response, Uri};
 use secrecy::ExposeSecret as _;
-use tokio::time::Instant;
 
 use super::answer::Body;
 use super::connect::Endpoint;
@@ -86,10 +85,13 @@ impl Upstream for Client {
         let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
         if let Some(connection) = target.idle.take() {
             call.connected.mark();
-            let began = Instant::now();
             match connection.send(&request).await {
                 Ok(answer) => return Ok(target.answer(answer)),
-                Err(Lost { unheard: true, .. }) if began.elapsed() < UNSEEN => call.connected.lose(),
+                Err(Lost { unheard: true, .. })
+                    if call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN) =>
+                {
+                    call.connected.lose();
+                }
                 Err(Lost { fault, .. }) => return Err(fault),
             }
         }

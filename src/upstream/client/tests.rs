@@ -9,6 +9,7 @@ use crate::upstream::peer::{self, Peer, ask, candidate, send};
 use crate::upstream::{Connected, Credential};
 
 mod cancel;
+mod early;
 mod reuse;
 mod trouble;
 

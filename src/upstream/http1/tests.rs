@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::framing::Opened;
 use super::head::HeadReader;
 
-mod yardstick;
 mod responses;
+mod yardstick;
 
 use responses::Sound;
 
@@ -24,7 +24,7 @@ struct Got {
 }
 
 impl Got {
-    fn nothing(why: impl ToString) -> Self {
+    fn nothing(why: &impl ToString) -> Self {
         Self { head: None, body: Vec::new(), whole: false, why: why.to_string(), reusable: false }
     }
 }
@@ -35,14 +35,13 @@ fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Got {
     let mut heads = HeadReader::default();
     let Opened { head, mut body, first } = loop {
         let Some(piece) = pieces.next() else {
-            return Got::nothing(
-                heads.finish().err().map_or_else(String::new, |malformed| malformed.to_string()),
-            );
+            let malformed = heads.finish().err();
+            return Got::nothing(&malformed.map_or_else(String::new, |malformed| malformed.to_string()));
         };
         match Opened::read(&mut heads, piece) {
             Ok(Some(opened)) => break opened,
             Ok(None) => {}
-            Err(malformed) => return Got::nothing(malformed),
+            Err(malformed) => return Got::nothing(&malformed),
         }
     };
     let mut payload = first.to_vec();

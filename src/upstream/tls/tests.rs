@@ -1,3 +1,4 @@
+use http_body_util::BodyExt as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -116,4 +117,88 @@ async fn a_peer_without_tls_is_called_so() {
         let reason = shaken.expect_err("a fault").reason;
         assert_eq!(reason, format!("TLS handshake with `localhost` failed: {why}"));
     }
+}
+
+/// Reads one request off `stream` and answers it.
+async fn answer(stream: &mut tokio_rustls::server::TlsStream<TcpStream>) {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"{}") {
+        stream.read_buf(&mut bytes).await.expect("a request");
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("a reader");
+    stream.flush().await.expect("a reader");
+}
+
+#[tokio::test]
+async fn a_connection_with_something_on_it_is_replaced() {
+    for (words, close) in [("", true), ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let runtime = Arc::new(peer::runtime(peer::provider(&format!("https://localhost:{port}/v1"))));
+        let client = Client::with_tls(runtime, trusting(AUTHORITY)).expect("a usable provider");
+        let accept = async || {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            acceptor(LOCALHOST).accept(socket).await.expect("a handshake")
+        };
+
+        let (first, mut old) = join!(peer::ask(&client), async {
+            let mut stream = accept().await;
+            answer(&mut stream).await;
+            stream
+        });
+        old.write_all(words.as_bytes()).await.expect("a reader");
+        old.flush().await.expect("a reader");
+        if close {
+            old.shutdown().await.expect("a reader");
+        }
+        let (second, ()) = join!(peer::ask(&client), async { answer(&mut accept().await).await });
+
+        assert_eq!(first, Ok((http::StatusCode::OK, bytes::Bytes::from("ok"))));
+        assert_eq!(second, first);
+    }
+}
+
+#[tokio::test]
+async fn records_of_a_stream_come_as_they_are_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let runtime = Arc::new(peer::runtime(peer::provider(&format!("https://localhost:{port}/v1"))));
+    let client = Client::with_tls(runtime, trusting(AUTHORITY)).expect("a usable provider");
+    let (has_read, mut read) = tokio::sync::mpsc::unbounded_channel();
+
+    let (body, ()) = join!(
+        async {
+            let response =
+                peer::send(&client, vec![bytes::Bytes::from_static(b"{}")]).await.expect("an answer");
+            let (mut body, mut bytes) = (response.into_body(), Vec::new());
+            while let Some(frame) = body.frame().await {
+                bytes.extend_from_slice(&frame.expect("no fault").into_data().expect("data"));
+                has_read.send(()).expect("a provider");
+            }
+            bytes
+        },
+        async {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            let mut stream = acceptor(LOCALHOST).accept(socket).await.expect("a handshake");
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"{}") {
+                stream.read_buf(&mut bytes).await.expect("a request");
+            }
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.expect("a reader");
+            for chunk in ["1\r\na\r\n", "1\r\nb\r\n", "4000\r\n"] {
+                stream.write_all(chunk.as_bytes()).await.expect("a reader");
+                stream.flush().await.expect("a reader");
+                if chunk.len() == 6 && !chunk.starts_with('4') {
+                    read.recv().await.expect("a reader");
+                }
+            }
+            // Longer than the record that carries it.
+            stream.write_all(&[b'c'; 0x4000]).await.expect("a reader");
+            stream.write_all(b"\r\n0\r\n\r\n").await.expect("a reader");
+            stream.flush().await.expect("a reader");
+        }
+    );
+
+    assert_eq!(body, [&b"ab"[..], &[b'c'; 0x4000]].concat());
 }

@@ -186,7 +186,9 @@ fn mutate(bytes: &mut Vec<u8>, mutation: &Mutation) {
 pub(super) fn nearly_sound() -> impl Strategy<Value = Vec<u8>> {
     (sound(), prop::collection::vec(mutation(), 0..4)).prop_map(|(sound, mutations)| {
         let mut bytes = sound.bytes;
-        mutations.iter().for_each(|mutation| mutate(&mut bytes, mutation));
+        for mutation in &mutations {
+            mutate(&mut bytes, mutation);
+        }
         bytes
     })
 }

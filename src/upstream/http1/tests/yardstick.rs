@@ -37,7 +37,7 @@ async fn read_by_hyper(pieces: &[&[u8]]) -> Got {
     let reading = async move {
         let response = match sender.send_request(request).await {
             Ok(response) => response,
-            Err(error) => return Got::nothing(error),
+            Err(error) => return Got::nothing(&error),
         };
         let (head, mut body) = response.into_parts();
         let mut got = Got {
@@ -65,7 +65,7 @@ async fn read_by_hyper(pieces: &[&[u8]]) -> Got {
 
 /// Whether hyper minds trailers that we do not read.
 fn is_about_trailers(hyper: &Got) -> bool {
-    ["Partial header", "invalid header", "invalid HTTP version", "invalid token", "invalid new line"]
+    ["Partial header", "invalid header name", "invalid header value", "invalid new line", "too many headers"]
         .iter()
         .any(|words| hyper.why.starts_with(words))
 }
