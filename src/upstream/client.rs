@@ -26,10 +26,10 @@ const UNSEEN: Duration = Duration::from_secs(1);
 /// It follows no redirect and repeats nothing, but for a request that met a kept-alive connection
 /// which the provider had closed: that one is sent again, once, over a new connection.
 ///
-/// Its connections are hyper's own, polled by the task of the request. Measured in one run (1 KB
-/// asked, 1 KB answered, 32 connections, the median CPU time of a proxy for one request): this way
-/// 18.5 µs, hyper-util's pooled client 19.1, reqwest 24.3, nginx 16.1; for one event of a stream
-/// 8.1, 8.5, 9.6 and 6.5 µs.
+/// Its connections are polled by the task of the request; no task, channel or buffer lies between.
+/// Measured against hyper's client connections in their place, as multiples of what nginx takes in
+/// the same run (CPU time, medians of three runs): 1.67 in place of 1.91 for a request of 1 KB, 1.23 in
+/// place of 1.73 for an event of 200 that come at once.
 #[derive(Debug)]
 pub struct Client {
     runtime: Arc<Runtime>,

@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// How much is read at once, in bytes.
+/// How much is read at once, in bytes: what a provider sends in one go, mostly, so that it goes on in
+/// one go too.
 const READ: usize = 64 * 1024;
 
 thread_local! {
