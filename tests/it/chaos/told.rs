@@ -13,6 +13,9 @@ pub struct Told {
     pub numbers: BTreeSet<u64>,
     /// Calls that failed before an answer of theirs went out.
     pub failed: u64,
+    /// Those of them that were given up before any response: where everybody is short of time, nobody may have
+    /// read them.
+    pub late: u64,
     /// Calls whose answer went out.
     pub answered: u64,
     /// Calls that lost to another one.
@@ -45,6 +48,7 @@ impl Told {
             assert!(line["key"].is_string(), "a second call under one number: {message}");
             self.moves += 1;
         }
+        self.late += u64::from(end.starts_with("ERROR: timeout - no response head"));
         let count = match end {
             "SUCCESS" => &mut self.answered,
             _ if end.starts_with("cancelled") => &mut self.cancelled,
