@@ -133,8 +133,8 @@ impl<U: Upstream> Relay<U> {
     ///
     /// The response carries the headers of an answer (`content-type`, the allowlisted ones of the
     /// provider, `x-backstop-route`, `-provider`, `-model`, `-attempts`), or those of an early head
-    /// (`x-backstop-route`); a stream that shows progress has a [`Parting`] among its extensions. `x-request-id` is the server's to add. Dropping the future or the
-    /// response's body ends whatever is under way.
+    /// (`x-backstop-route`); a stream that shows progress has a [`Parting`] among its extensions. `x-request-id` is
+    /// the server's to add. Dropping the future or the response's body ends whatever is under way.
     ///
     /// # Errors
     ///

@@ -50,6 +50,8 @@ struct State {
     refusals: Vec<String>,
     /// Whether more than one attempt was needed.
     retried: bool,
+    /// Whether some of the answer has gone out.
+    begun: bool,
     last: Option<Last>,
 }
 
@@ -117,17 +119,23 @@ impl Progress {
         state.pacer.close(now, false);
         state.toasts.clear();
         state.refusals.clear();
-        (state.last, state.retried) = (None, true);
+        (state.last, state.retried, state.begun) = (None, true, true);
     }
 
-    /// A toast, to go out with the next line if its kind is wanted.
+    /// A toast, to go out with the next line in place of older ones of its kind, if that is wanted.
     pub(super) fn toast(&self, kind: Toast, text: String) {
-        self.state().toasts.push((kind, text));
+        if self.0.voice.toasts(kind) {
+            let mut state = self.state();
+            state.toasts.retain(|(other, _)| *other != kind);
+            state.toasts.push((kind, text));
+        }
     }
 
     /// A toast about somebody who refuses for good, if the request goes on.
     pub(super) fn refusal(&self, text: String) {
-        self.state().refusals.push(text);
+        if self.0.voice.toasts(Toast::Error) {
+            self.state().refusals.push(text);
+        }
     }
 
     /// What is said when an answer has come.
@@ -157,9 +165,12 @@ impl Progress {
 
     /// When something is to go out.
     pub(super) fn due(&self) -> Option<Instant> {
+        let state = self.state();
         match self.0.voice {
             Voice::Silent => None,
-            _ => self.state().pacer.due().map(|due| self.0.began + due),
+            // A thinking block in the midst of an answer would cut its text in two.
+            Voice::Reasoning(_) if state.begun => None,
+            Voice::OpenWebui(..) | Voice::Reasoning(_) => state.pacer.due().map(|due| self.0.began + due),
         }
     }
 
@@ -183,6 +194,7 @@ impl Progress {
         let shown = state.pacer.close(now, wanted);
         let mut toasts = std::mem::take(&mut state.toasts);
         let Last { line, toast } = last.filter(|_| shown && !matches!(self.0.voice, Voice::Silent))?;
+        let toast = toast.filter(|_| self.0.voice.toasts(Toast::Success));
         toasts.extend(toast.map(|text| (Toast::Success, text)));
         Some(self.0.voice.tell(&line, true, toasts))
     }
@@ -212,22 +224,24 @@ impl Voice {
         match self {
             Self::Silent => Bytes::new(),
             Self::Reasoning(author) => author.reasoning(line),
-            Self::OpenWebui(author, wanted) => {
+            Self::OpenWebui(author, _) => {
                 let mut events = BytesMut::from(author.status(line, done));
-                for (kind, text) in toasts.into_iter().filter(|(kind, _)| is_wanted(*wanted, *kind)) {
+                for (kind, text) in toasts {
                     events.extend_from_slice(&author.toast(kind, &text));
                 }
                 events.freeze()
             }
         }
     }
-}
 
-fn is_wanted(notifications: Notifications, kind: Toast) -> bool {
-    match kind {
-        Toast::Success => notifications.success,
-        Toast::Warning => notifications.warning,
-        Toast::Error => notifications.error,
-        Toast::Info => notifications.info,
+    /// Whether toasts of this kind are shown, and wanted.
+    fn toasts(&self, kind: Toast) -> bool {
+        let Self::OpenWebui(_, wanted) = self else { return false };
+        match kind {
+            Toast::Success => wanted.success,
+            Toast::Warning => wanted.warning,
+            Toast::Error => wanted.error,
+            Toast::Info => wanted.info,
+        }
     }
 }

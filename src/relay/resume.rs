@@ -100,7 +100,6 @@ async fn search<U: Upstream>(
             return Resumed::Never(broken, observer);
         }
         Err(End::Stopped { stop, .. }) => stop,
-
     };
     let tried = observer.trail().get(before..).unwrap_or_default();
     let reason = match tried.last() {

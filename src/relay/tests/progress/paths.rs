@@ -68,6 +68,33 @@ async fn a_switch_after_waits_is_told_at_the_pace_of_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_quick_switches_have_their_turns() {
+    let gone = || Act::Late(Duration::from_millis(900), Box::new(GONE));
+    let relay = relay(Script::new([gone(), gone(), gone(), gone(), hello()]));
+
+    let told = tell(&relay, request(shown(&["a", "b", "c", "d", "e"], 1), STREAM)).await;
+
+    let third = "Switched to c after 1 attempt at b (2/5 attempts)";
+    let fourth = "Switched to d after 1 attempt at c (3/5 attempts)";
+    let told: Vec<_> = told.iter().filter(|(_, what)| !what.starts_with("error")).cloned().collect();
+    assert_told(
+        &told,
+        [
+            (1_900, third),
+            (1_900, &format!("info: {third}")),
+            (2_900, fourth),
+            (2_900, &format!("info: {fourth}")),
+            (3_600, "done: Response received from e after 3.6s (5 attempts)"),
+            (3_600, "info: Switched to e after 1 attempt at d (4/5 attempts)"),
+            (3_600, "success: Response received after 5 attempts"),
+            (3_600, "answer: Hello"),
+            (3_600, "answer: "),
+            (3_600, "[DONE]"),
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_breadth_order_only_new_models_are_switches() {
     let relay = relay(Script::new([BUSY, BUSY, BUSY, BUSY, hello()]));
     let mut route = shown(&["a", "b"], 3);
@@ -152,6 +179,26 @@ async fn a_search_for_somebody_who_goes_on_is_told() {
             (3_000, "success: Response continued after 2 attempts"),
             (3_000, "answer: "),
             (3_000, "[DONE]"),
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_thinking_block_cuts_an_answer_in_two() {
+    let late = Act::Late(secs(3), Box::new(hello()));
+    let relay = relay(Script::new([cut(), BUSY, BUSY, BUSY, late]));
+    let mut request = resuming(4);
+    request.progress = ProgressMode::Reasoning;
+
+    let told = tell(&relay, request).await;
+
+    assert_told(
+        &told,
+        [
+            (0, "answer: Hello"),
+            (5_000, ": Attempt 5/8 in progress…"),
+            (6_000, "answer: "),
+            (6_000, "[DONE]"),
         ],
     );
 }
