@@ -75,11 +75,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether whatever is said of it is for the eyes of the user of a chat.
-    fn is_for_a_chat(&self) -> bool {
-        matches!(self.progress, ProgressMode::OpenWebui | ProgressMode::Reasoning)
-    }
-
     /// The user's own key that `candidate` is asked with, if it is.
     fn own_key(&self, candidate: &Candidate) -> Option<&UserKey> {
         self.user.key(candidate.provider).filter(|_| self.route.credentials != Credentials::Shared)

@@ -214,3 +214,10 @@ pub enum ProgressMode {
     /// A folded thinking block.
     Reasoning,
 }
+
+impl ProgressMode {
+    /// Whether whatever is said of a request, its errors included, is for the eyes of the user of a chat.
+    pub fn is_for_a_chat(self) -> bool {
+        matches!(self, Self::OpenWebui | Self::Reasoning)
+    }
+}

@@ -27,16 +27,16 @@ pub(super) fn no_answer(
     own: bool,
     retry_after: Option<Duration>,
 ) -> String {
-    let elapsed = Words::about(elapsed);
     let advice = match retry_after {
         Some(after) => format!("Try again in {}.", Words::about(after)),
         None => advice(fault.class, candidate, own),
     };
     let begin = match sent {
-        0 => "No model could be asked within".to_owned(),
-        sent => format!("No model answered after {} in", attempts(sent)),
+        0 if elapsed < Duration::from_secs(1) => "No model can be asked now".to_owned(),
+        0 => format!("No model could be asked within {}", Words::about(elapsed)),
+        sent => format!("No model answered after {} in {}", attempts(sent), Words::about(elapsed)),
     };
-    one_line(&format!("{begin} {elapsed}: {}. {advice}", what(fault)), LONGEST)
+    one_line(&format!("{begin}: {}. {advice}", what(fault)), LONGEST)
 }
 
 /// Backstop was stopped before anybody answered.

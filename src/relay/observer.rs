@@ -84,7 +84,7 @@ impl Observer {
             pass: None,
             trail: Vec::new(),
             story: Story::new(request),
-            brief: request.is_for_a_chat(),
+            brief: request.progress.is_for_a_chat(),
             warned: false,
             ended: false,
             dropped: Outcome::ClientGone,

@@ -21,6 +21,24 @@ pub(super) async fn complete<U: Upstream>(
     Extension(asked): Extension<Asked>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    // Without a route it is the client that says who reads its errors.
+    let is_for_a_chat = profile::choose(request.headers(), None, request.uri().path())
+        .is_ok_and(ProgressMode::is_for_a_chat);
+    let request = prepare(&app, asked, request).await;
+    let request = request.map_err(|error| if is_for_a_chat { error.for_a_chat() } else { error })?;
+    let name = Arc::clone(&request.route.name);
+    match app.relay.respond(request).await {
+        Ok(response) => Ok(response.map(Body::new)),
+        Err(failure) => Err(ApiError::from_failure(&failure, name)),
+    }
+}
+
+/// Reads the request and finds its route; from then on the access line is the relay's.
+async fn prepare<U: Upstream>(
+    app: &App<U>,
+    asked: Asked,
+    request: Request,
+) -> Result<relay::Request, ApiError> {
     let (mut head, body) = request.into_parts();
     let user = user::take(&mut head.headers, &app.runtime)
         .map_err(|bad| ApiError::new(Outcome::InvalidRequest, bad.to_string()))?;
@@ -44,9 +62,8 @@ pub(super) async fn complete<U: Upstream>(
         profile::choose(&head.headers, route.progress, head.uri.path()).map_err(invalid_request)?;
     // Nobody looks at a task while it waits.
     let progress = if route.kind == Kind::Task { ProgressMode::Off } else { progress };
-    let name = Arc::clone(&route.name);
     asked.hand_over();
-    let request = relay::Request {
+    Ok(relay::Request {
         id: asked.id,
         client: asked.client,
         user,
@@ -55,11 +72,7 @@ pub(super) async fn complete<U: Upstream>(
         route,
         envelope,
         headers: head.headers,
-    };
-    match app.relay.respond(request).await {
-        Ok(response) => Ok(response.map(Body::new)),
-        Err(failure) => Err(ApiError::from_failure(&failure, name)),
-    }
+    })
 }
 
 fn invalid_request(error: InvalidRequest) -> ApiError {

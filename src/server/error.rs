@@ -74,6 +74,27 @@ impl ApiError {
         self
     }
 
+    /// The same error for the user of a chat, who is shown one sentence and no names of settings; what it said
+    /// before is a detail then.
+    #[must_use]
+    pub fn for_a_chat(mut self) -> Self {
+        let short = match self.outcome {
+            Outcome::ModelNotFound => "There is no model of this name. Choose another one.",
+            Outcome::NoModels => "This model has nobody to ask right now. Try again in a moment, or choose another model.",
+            Outcome::TooLarge => "This chat is too large to be sent on. Send fewer or smaller files.",
+            Outcome::RequestTimeout => "This chat took too long to arrive. Try again in a moment.",
+            Outcome::ShuttingDown => "Backstop is shutting down. Try again in a moment.",
+            // Whoever writes the headers and bodies of the requests has to know.
+            _ => {
+                self.object.message = self.object.message.replace("\nhint: ", "; ");
+                return self;
+            }
+        };
+        let detail = std::mem::replace(&mut self.object.message, short.to_owned());
+        self.object.metadata = Some(serde_json::json!({ "detail": detail }));
+        self
+    }
+
     /// The status it goes out with.
     pub fn status(&self) -> StatusCode {
         self.status

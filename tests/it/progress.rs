@@ -162,6 +162,23 @@ async fn a_total_failure_is_one_sentence_in_band_and_by_status() {
 }
 
 #[tokio::test]
+async fn what_is_refused_before_any_attempt_is_a_sentence_too() {
+    let (provider, proxy) = stage("").await;
+    for (path, body, message, detail) in [
+        (OURS, r#"{"model":"x"}"#, "There is no model of this name. Choose another one.", true),
+        (OURS, r#"{"model":7}"#, "`model` must be a string at line 1 column 10", false),
+        (OURS, "{}", "the body has no `model`; name one of those that `GET /v1/models` lists", false),
+        (PLAIN, "{}", "the body has no `model`\nhint: name one of those that `GET /v1/models` lists", false),
+    ] {
+        let error = Call::post(path, body).send(proxy.address).await.json().await["error"].clone();
+        assert_eq!(error["message"], message);
+        let said = error["metadata"]["detail"].as_str().map(|said| said.starts_with("no route or provider"));
+        assert_eq!(said, detail.then_some(true), "{error}");
+    }
+    assert_eq!(provider.count(), 0);
+}
+
+#[tokio::test]
 async fn an_unknown_word_is_refused_before_any_attempt() {
     let (provider, proxy) = stage("").await;
 

@@ -75,6 +75,16 @@ fn one_sentence_says_what_happened_and_what_to_do() {
 }
 
 #[test]
+fn who_is_told_at_once_has_not_waited() {
+    let fault = fault(Class::RateLimited, None, "rests as the provider asked");
+    let wish = Some(Duration::from_mins(20));
+    assert_eq!(
+        no_answer(0, Duration::from_millis(3), &candidate(), &fault, false, wish),
+        "No model can be asked now: rate limited. Try again in 20m."
+    );
+}
+
+#[test]
 fn a_break_is_told_with_its_reason() {
     assert_eq!(
         broke_off("the body was cut.", false),

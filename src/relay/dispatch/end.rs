@@ -124,7 +124,7 @@ fn without_key(request: &Request) -> Failure {
         message: format!(
             "`{route}` got no answer, for this user has no key for {names}; send one in the header `{KEY_HEADER}PROVIDER`, or have it written under `[users]`"
         ),
-        short: request.is_for_a_chat().then(|| brief::no_key(&names.replace('`', ""))),
+        short: request.progress.is_for_a_chat().then(|| brief::no_key(&names.replace('`', ""))),
         retry_after: None,
         provider_status: None,
         attempts: 0,
