@@ -34,6 +34,11 @@ impl Deciding {
         self.retryable.get_or_insert((candidate, fault));
     }
 
+    /// Whether there is none yet.
+    pub fn is_open(&self) -> bool {
+        self.retryable.is_none() && self.permanent.is_none()
+    }
+
     /// The fault that decides, with the position of its candidate; `None` before the first one.
     pub fn fault(self) -> Option<(usize, Fault)> {
         self.retryable.or(self.permanent)

@@ -159,6 +159,12 @@ impl Schedule {
         self.go(index, wait, gap)
     }
 
+    /// The stop of a request whose attempt is due at `now`, when its wait has used up the last of the time.
+    pub fn too_late(&self, now: Duration) -> Option<Stop> {
+        let retry_after = self.soonest(now).map(|(floor, _)| floor).filter(|floor| !floor.is_zero());
+        (now >= self.deadline).then_some(Stop { reason: StopReason::Deadline, retry_after })
+    }
+
     /// One attempt, at once, though all rest beyond the deadline: at the candidate that is back first, of those
     /// that only others have found resting. What a provider told this request itself is kept.
     pub fn insist(&mut self, now: Duration) -> Option<Send> {

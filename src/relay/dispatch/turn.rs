@@ -59,6 +59,12 @@ impl<U: Upstream> Dispatch<U> {
                     Err(Refused::End(end)) => return Turn::Ended(end),
                 },
             };
+            // An attempt that can only be cut would hide what has gone wrong before it.
+            if !self.deciding.is_open()
+                && let Some(stop) = self.schedule.too_late(self.now())
+            {
+                return Turn::Ended(self.end(stop));
+            }
             self.rests[send.candidate] = None;
             let key = pass.key();
             let failed = match self.race(send, pass, goal, observer).await {

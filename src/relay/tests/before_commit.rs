@@ -157,6 +157,22 @@ async fn attempts_are_cut_at_the_deadline_and_its_name_is_in_the_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_without_any_time_is_not_sent() {
+    // Timers count whole milliseconds, so this wait ends with the deadline.
+    let delay = Duration::from_micros(9_999_900);
+    let policy = Policy { attempt_delay: DelayRange::try_new(delay, delay).unwrap(), ..brisk(3) };
+    let relay = relay(Script::new([Act::Status(429, "")]));
+    let mut route = route(&["a"], 3);
+    route.policy.deadline = secs(10);
+    route.chain = Chain::try_new(vec![candidate("a", &policy)]).unwrap();
+
+    let failure = respond(&relay, route, STREAM).await.map(|_| ()).unwrap_err();
+
+    assert_eq!((failure.outcome, failure.attempts), (Outcome::Failed(Class::RateLimited), 1));
+    assert!(failure.message.contains("the next attempt would pass the deadline"), "{}", failure.message);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_after_header_is_waited_for() {
     let script = Script::new([Act::Status(503, ""), good_stream()]).with_header("retry-after", "7");
     let relay = relay(script);

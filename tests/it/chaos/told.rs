@@ -48,7 +48,8 @@ impl Told {
             assert!(line["key"].is_string(), "a second call under one number: {message}");
             self.moves += 1;
         }
-        self.late += u64::from(end.starts_with("ERROR: timeout - no response head"));
+        let late = ["ERROR: timeout - no connection", "ERROR: timeout - no response head"];
+        self.late += u64::from(late.iter().any(|late| end.starts_with(late)));
         let count = match end {
             "SUCCESS" => &mut self.answered,
             _ if end.starts_with("cancelled") => &mut self.cancelled,
