@@ -22,8 +22,8 @@ pub(super) async fn complete<U: Upstream>(
     request: Request,
 ) -> Result<Response, ApiError> {
     // Without a route it is the client that says who reads its errors.
-    let is_for_a_chat = profile::choose(request.headers(), None, request.uri().path())
-        .is_ok_and(ProgressMode::is_for_a_chat);
+    let is_for_a_chat =
+        profile::choose(request.headers(), None, request.uri().path()).is_ok_and(ProgressMode::is_for_a_chat);
     let request = prepare(&app, asked, request).await;
     let request = request.map_err(|error| if is_for_a_chat { error.for_a_chat() } else { error })?;
     let name = Arc::clone(&request.route.name);

@@ -80,10 +80,13 @@ impl ApiError {
     pub fn for_a_chat(mut self) -> Self {
         let short = match self.outcome {
             Outcome::ModelNotFound => "There is no model of this name. Choose another one.",
-            Outcome::NoModels => "This model has nobody to ask right now. Try again in a moment, or choose another model.",
+            Outcome::NoModels => {
+                "This model has nobody to ask right now. Try again in a moment, or choose another model."
+            }
             Outcome::TooLarge => "This chat is too large to be sent on. Send fewer or smaller files.",
             Outcome::RequestTimeout => "This chat took too long to arrive. Try again in a moment.",
             Outcome::ShuttingDown => "Backstop is shutting down. Try again in a moment.",
+            Outcome::Internal => "Backstop has made a mistake of its own. Try again in a moment.",
             // Whoever writes the headers and bodies of the requests has to know.
             _ => {
                 self.object.message = self.object.message.replace("\nhint: ", "; ");

@@ -52,9 +52,13 @@ impl Guarded {
         if !self.stream {
             return Err(axum::Error::new("the body of the answer panicked"));
         }
-        let error = ApiError::new(Outcome::Internal, "unexpected error").to_json();
-        let parting = self.parting.as_ref().and_then(Parting::last_words).unwrap_or_default();
-        let error = format!("data: {error}\n\ndata: [DONE]\n\n");
+        let mut error = ApiError::new(Outcome::Internal, "unexpected error");
+        let mut parting = Bytes::new();
+        if let Some(chat) = &self.parting {
+            error = error.for_a_chat();
+            parting = chat.last_words().unwrap_or_default();
+        }
+        let error = format!("data: {}\n\ndata: [DONE]\n\n", error.to_json());
         Ok(Frame::data([b"\n\n", &parting[..], error.as_bytes()].concat().into()))
     }
 }

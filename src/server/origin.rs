@@ -20,7 +20,8 @@ const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-contro
 /// Browsers know no wildcard within a name, so those of providers are the usual ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, retry-after, x-backstop-route, x-backstop-provider, x-backstop-model, \
-     x-backstop-attempts, x-backstop-upstream-request-id, x-generation-id, openai-processing-ms, \
+     x-backstop-attempts, x-backstop-quota-remaining, x-backstop-upstream-request-id, \
+     x-generation-id, openai-processing-ms, \
      x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, x-ratelimit-limit-requests, \
      x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
      x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens",

@@ -141,7 +141,12 @@ async fn a_line_that_is_shown_is_closed() {
     let expected = serde_json::json!({ "description": "Stopped by an unexpected error", "done": true });
     assert_eq!(line["event"]["data"], expected);
     let (before, _) = body.split_at(body.find("data: {\"error\"").unwrap());
-    assert_internal(&error_after(&body, before));
+    let error = error_after(&body, before);
+    assert_eq!(error["message"], "Backstop has made a mistake of its own. Try again in a moment.");
+    assert_eq!(
+        (&error["code"], &error["metadata"]["detail"]),
+        (&"internal".into(), &"unexpected error".into())
+    );
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! Turns whatever a provider sent into one short line.
 
-/// `text` on one line: control characters and runs of space become one space, and what is longer
-/// than `limit` characters ends in `…`.
+/// `text` on one line: control characters, those that turn the direction of writing round, and runs of space
+/// become one space, and what is longer than `limit` characters ends in `…`.
 pub fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::with_capacity(text.len().min(limit));
     let mut length = 0;
     let mut gap = false;
     for char in text.chars() {
-        if char.is_whitespace() || char.is_control() {
+        let turns = matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if char.is_whitespace() || char.is_control() || turns {
             gap = length > 0;
             continue;
         }
@@ -61,6 +62,7 @@ mod tests {
     #[test]
     fn folds_and_shortens() {
         assert_eq!(one_line(" a\r\n\tb \u{0} c\u{1b}[31m ", 100), "a b c [31m");
+        assert_eq!(one_line("a\u{202e}b\u{2066} c\u{2028}d", 100), "a b c d");
         assert_eq!(one_line("äöü", 3), "äöü");
         assert_eq!(one_line("äöüß", 3), "äöü…");
         assert_eq!(one_line("ab cd", 3), "ab…");

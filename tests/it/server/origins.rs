@@ -16,7 +16,8 @@ async fn a_page_of_this_machine_may_ask_and_read() {
     assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost:3000"));
     assert_eq!(answer.header("vary"), Some("origin"));
     let exposed = answer.header("access-control-expose-headers").unwrap();
-    for name in ["x-request-id", "x-backstop-provider", "x-ratelimit-remaining"] {
+    for name in ["x-request-id", "x-backstop-provider", "x-backstop-quota-remaining", "x-ratelimit-remaining"]
+    {
         assert!(exposed.contains(name), "{name}");
     }
 }
@@ -52,7 +53,7 @@ async fn a_preflight_gets_what_it_asks_for() {
     let answer = server
         .ask(
             "OPTIONS /v1/chat/completions HTTP/1.1\r\nhost: x\r\norigin: http://localhost\r\n\
-             access-control-request-method: POST\r\naccess-control-request-headers: authorization,content-type\r\n\
+             access-control-request-method: POST\r\naccess-control-request-headers: authorization,x-backstop-progress\r\n\
              access-control-request-private-network: true\r\n\r\n",
         )
         .await;
@@ -60,7 +61,7 @@ async fn a_preflight_gets_what_it_asks_for() {
     assert_eq!(answer.status(), 204);
     assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost"));
     assert_eq!(answer.header("access-control-allow-methods"), Some("get, head, post, options"));
-    assert_eq!(answer.header("access-control-allow-headers"), Some("authorization,content-type"));
+    assert_eq!(answer.header("access-control-allow-headers"), Some("authorization,x-backstop-progress"));
     assert_eq!(answer.header("access-control-allow-private-network"), Some("true"));
     assert!(answer.header("x-request-id").is_some());
 }

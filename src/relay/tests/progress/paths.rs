@@ -194,12 +194,7 @@ async fn no_thinking_block_cuts_an_answer_in_two() {
 
     assert_told(
         &told,
-        [
-            (0, "answer: Hello"),
-            (5_000, ": Attempt 5/8 in progress…"),
-            (6_000, "answer: "),
-            (6_000, "[DONE]"),
-        ],
+        [(0, "answer: Hello"), (5_000, ": Attempt 5/8 in progress…"), (6_000, "answer: "), (6_000, "[DONE]")],
     );
 }
 
