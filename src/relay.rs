@@ -46,7 +46,7 @@ pub use body::Body;
 pub use failure::{Attempt, Failure};
 pub use health::Health;
 pub use outcome::Outcome;
-pub use progress::Parting;
+pub use progress::{PACE, Parting};
 pub use user::User;
 
 use early::Waiting;

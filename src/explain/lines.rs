@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fail::Failures;
 use super::play::{ANSWER, Attempt, Timeline};
-use crate::relay::Outcome;
+use crate::relay::{Outcome, PACE};
 use crate::retry::Words;
 use crate::retry::schedule::Gap;
 use crate::route::{Candidate, Order, ProgressMode, Route};
@@ -148,9 +148,12 @@ fn early(route: &Route, timeline: &Timeline, head_after: Duration) -> Option<Dur
         Some(ProgressMode::Off) => None,
         Some(ProgressMode::Comments) | None => silence,
         Some(ProgressMode::OpenWebui | ProgressMode::Reasoning) => {
-            let waited = timeline.attempts.iter().find(|attempt| !attempt.send.wait.is_zero());
-            let first_wait = waited.map(|attempt| attempt.at.saturating_sub(attempt.send.wait));
-            first_wait.into_iter().chain(silence).min()
+            let shown = timeline.attempts.iter().skip(1).map(|attempt| match attempt.send.wait {
+                // What follows at once is shown if it lasts.
+                Duration::ZERO => attempt.at + PACE,
+                wait => attempt.at.saturating_sub(wait),
+            });
+            shown.filter(|head| *head < timeline.total).chain(silence).min()
         }
     }
 }

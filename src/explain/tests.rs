@@ -282,16 +282,18 @@ fn a_play_is_what_the_relay_does() {
 #[test]
 fn the_head_of_a_stream_is_as_early_as_its_progress_wants_it() {
     use crate::route::ProgressMode::{Comments, Off, OpenWebui, Reasoning};
-    for (progress, fail, expected) in [
-        (Some(Off), "a=503", None),
-        (None, "a=503", Some("15s")),
-        (Some(Comments), "a=503", Some("15s")),
-        (Some(OpenWebui), "a=503", Some("0s")),
-        (Some(Reasoning), "a=hangx1+503", Some("15s")),
-        (Some(OpenWebui), "a=400", None),
-        (None, "a=400", None),
+    for (name, progress, fail, expected) in [
+        ("alone", Some(Off), "a=503", None),
+        ("alone", None, "a=503", Some("15s")),
+        ("alone", Some(Comments), "a=503", Some("15s")),
+        ("alone", Some(OpenWebui), "a=503", Some("0s")),
+        ("alone", Some(Reasoning), "a=hangx1+503", Some("15s")),
+        ("alone", Some(OpenWebui), "a=400", None),
+        ("alone", None, "a=400", None),
+        ("depth", Some(OpenWebui), "a=404,b=hangx1+503", Some("1s")),
+        ("depth", Some(OpenWebui), "a=404,b=404", None),
     ] {
-        let route = Route { progress, ..(*route("alone")).clone() };
+        let route = Route { progress, ..(*route(name)).clone() };
         let failures = Failures::parse(fail, route.chain.candidates()).unwrap();
         let played = timeline(&route, failures.clone(), 1);
         let text = lines::timeline(&route, &failures, &played, Duration::from_secs(15));

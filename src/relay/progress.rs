@@ -15,6 +15,8 @@ use crate::route::{Notifications, ProgressMode};
 
 mod pacer;
 
+pub use pacer::PACE;
+
 use pacer::Pacer;
 
 /// The progress of one request.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Each line is a write to the database of whoever shows it.
-pub(super) const PACE: Duration = Duration::from_secs(1);
+/// Between two lines: each is a write to the database of whoever shows it.
+pub const PACE: Duration = Duration::from_secs(1);
 
 /// Holds lines back until their time has come; a newer one takes the place of an older one that waits.
 ///
