@@ -26,7 +26,7 @@ fn config(p: &Provider, q: &Provider, more: &str) -> String {
 
 /// What Open `WebUI` asks for a title with.
 fn title(model: &str) -> Call {
-    let content = "### Task:\nGenerate a concise title summarizing the chat history.";
+    let content = "### Task:\nGenerate a concise title summarizing the chat history.\n<chat_history>\nUSER: Hi\n</chat_history>";
     let body = json!({
         "model": model, "messages": [{ "role": "user", "content": content }], "stream": false, "max_tokens": 1000,
     });

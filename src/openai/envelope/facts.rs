@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use memchr::memmem;
+
 use super::Envelope;
 use crate::openai::literal;
 use crate::openai::scan::{Cursor, Kind as Json, Unbalanced, unescape};
@@ -17,9 +19,15 @@ const BYTES_IN_A_TOKEN: u64 = 4;
 /// 1032 for Gemini, by what their makers say.
 const TOKENS_OF_AN_IMAGE: u64 = 1000;
 
-/// How the prompts of Open `WebUI`'s tasks begin: titles, tags, follow-ups, searches, pictures, autocompletion;
-/// the last one is for an emoji.
-const TASKS: [&str; 2] = ["### Task:", "Your task is to reflect the speaker's likely facial expression"];
+/// How the prompts of Open `WebUI`'s tasks begin: titles, tags, follow-ups, searches, pictures, autocompletion.
+const TASK: &str = "### Task:";
+
+/// And what stands in all of them besides, as the end of the chat that they are about: many people begin
+/// their own prompts like that, and do wait for the answer.
+const OF_A_CHAT: &[u8] = b"/chat_history";
+
+/// The one for an emoji is about a single message.
+const EMOJI: &str = "Your task is to reflect the speaker's likely facial expression";
 
 /// What goes on like this after `### Task:` is no task: a chat with documents, and the summary of a long chat, for
 /// which the chat itself waits.
@@ -34,8 +42,8 @@ const LONGEST_BEGINNING: usize = 100;
 impl Envelope {
     /// What the request is. It walks the whole body, but for what stands in strings.
     ///
-    /// It is a task by its shape: no stream, no tools, and one message of a user that begins as those of Open
-    /// `WebUI`'s tasks do.
+    /// It is a task by its shape: no stream, no tools, and one message of a user that is worded as those of Open
+    /// `WebUI`'s tasks are.
     pub fn facts(&self) -> Facts {
         let mut reading = Reading::default();
         let mut cursor = Cursor::new(&self.body);
@@ -60,7 +68,7 @@ struct Reading {
     bytes: u64,
     images: u64,
     messages: usize,
-    /// Whether the latest message is a user's and begins as a task does.
+    /// Whether the latest message is a user's and the prompt of a task.
     asks: bool,
 }
 
@@ -69,7 +77,7 @@ struct Reading {
 struct Part {
     kind: Vec<u8>,
     user: bool,
-    begins: Option<bool>,
+    asks: Option<bool>,
 }
 
 impl Reading {
@@ -127,7 +135,7 @@ impl Reading {
             }
             _ => Ok(()),
         })?;
-        self.asks = message.user && message.begins == Some(true);
+        self.asks = message.user && message.asks == Some(true);
         Ok(())
     }
 
@@ -161,19 +169,23 @@ impl Reading {
     fn text(&mut self, cursor: &mut Cursor<'_>, message: &mut Part) -> Result<(), Unbalanced> {
         let raw = cursor.string()?;
         self.bytes += length(raw);
-        message.begins.get_or_insert_with(|| begins_a_task(raw));
+        message.asks.get_or_insert_with(|| is_of_a_task(raw));
         Ok(())
     }
 }
 
-/// Whether a text begins as the prompt of a task does.
-fn begins_a_task(raw: &[u8]) -> bool {
+/// Whether a text is the prompt of a task.
+fn is_of_a_task(raw: &[u8]) -> bool {
     let Ok(text) = literal::characters(raw) else { return false };
     let text = text.map_while(Result::ok).map(|(character, _)| character);
     let text: String =
         text.skip_while(|character| character.is_whitespace()).take(LONGEST_BEGINNING).collect();
-    let rest = text.strip_prefix(TASKS[0]).unwrap_or_default().trim_start();
-    TASKS.iter().any(|task| text.starts_with(task)) && !CHATS.iter().any(|chat| rest.starts_with(chat))
+    match text.strip_prefix(TASK).map(str::trim_start) {
+        Some(rest) => {
+            !CHATS.iter().any(|chat| rest.starts_with(chat)) && memmem::find(raw, OF_A_CHAT).is_some()
+        }
+        None => text.starts_with(EMOJI),
+    }
 }
 
 fn is_empty(array: &[u8]) -> Result<bool, Unbalanced> {

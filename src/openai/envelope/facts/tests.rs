@@ -73,14 +73,33 @@ fn counts_tokens_by_the_bytes_of_what_is_read() {
     assert_eq!(facts(escaped).tokens, (1 + 2 + 3 + 4 + 3_u64).div_ceil(4));
 }
 
-/// How the prompts of Open `WebUI` 0.12 begin that it has built in.
-const PROMPTS: [(&str, bool); 11] = [
-    ("### Task:\nGenerate a concise title summarizing the chat history.", true),
-    ("### Task:\nGenerate 1-3 broad tags categorizing the main themes of the chat history", true),
-    ("### Task:\nGenerate a detailed prompt for am image generation task based on", true),
-    ("### Task:\nPredict 3-5 useful messages this user might naturally send next", true),
-    ("### Task:\nAnalyze the chat history to determine the necessity of generating search queries", true),
-    ("### Task:\nYou are an autocompletion system. Continue the text in `<text>`", true),
+/// How the prompts of Open `WebUI` 0.12 begin that it has built in, and what else counts; the last ones are
+/// people's own.
+const PROMPTS: [(&str, bool); 14] = [
+    (
+        "### Task:\nGenerate a concise title summarizing the chat history.\n<chat_history>…</chat_history>",
+        true,
+    ),
+    (
+        "### Task:\nGenerate 1-3 broad tags categorizing the main themes of the chat history\n<chat_history>…</chat_history>",
+        true,
+    ),
+    (
+        "### Task:\nGenerate a detailed prompt for am image generation task based on\n<chat_history>…</chat_history>",
+        true,
+    ),
+    (
+        "### Task:\nPredict 3-5 useful messages this user might naturally send next\n<chat_history>…</chat_history>",
+        true,
+    ),
+    (
+        "### Task:\nAnalyze the chat history to determine the necessity of generating search queries\n<chat_history>…</chat_history>",
+        true,
+    ),
+    (
+        "### Task:\nYou are an autocompletion system. Continue the text in `<text>`\n<chat_history>…</chat_history>",
+        true,
+    ),
     ("Your task is to reflect the speaker's likely facial expression through a fitting emoji.", true),
     // The answer itself, merged out of several.
     ("You have been provided with a set of responses from various models to the latest user query", false),
@@ -91,6 +110,9 @@ const PROMPTS: [(&str, bool); 11] = [
         false,
     ),
     ("### Task:\nSummarize the conversation history that will be compacted out of the active chat", false),
+    ("### Task:\nTranslate this.\n### Output:\nGerman", false),
+    ("### Task:\nGenerate a title for my essay on the role of chat_history tables.", false),
+    ("### Task:\nRespond to the user query using the provided context <chat_history></chat_history>", false),
 ];
 
 #[test]
