@@ -55,6 +55,12 @@ impl Provider {
     }
 }
 
+/// Whether these are one mail address: capitals and small letters are one.
+pub fn same_mail(one: &str, other: &str) -> bool {
+    // Most differ in their first letter, so that thousands are compared in no time.
+    one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
+}
+
 /// Whether a key stands in one of these configured headers.
 pub fn carries_key(headers: &HeaderMap) -> bool {
     credentials_in(headers).next().is_some()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Health, Request};
 use crate::config::UserKey;
-use crate::config::users::carries_key;
+use crate::config::users::{carries_key, same_mail};
 use crate::route::{Candidate, Credentials, ProviderId};
 
 /// Who asks, as far as that is known and believed. Its `Debug` shows no key.
@@ -30,7 +30,7 @@ impl User {
     /// Whether `mail_or_id` is their mail address, in capitals or not, or exactly their id. Nobody is
     /// anybody as long as it is not known who asks.
     pub fn is(&self, mail_or_id: &str) -> bool {
-        let of_mail = |mail: &Arc<str>| mail.to_lowercase() == mail_or_id.to_lowercase();
+        let of_mail = |mail: &Arc<str>| same_mail(mail, mail_or_id);
         self.mail.as_ref().is_some_and(of_mail) || self.id.as_deref() == Some(mail_or_id)
     }
 

@@ -5,6 +5,7 @@ use super::provider::Known;
 use crate::config::file::{ServerTable, UserTable};
 use crate::config::presets::Preset;
 use crate::config::spanned::At;
+use crate::config::users::same_mail;
 use crate::config::{Server, UserKey, UserKeys};
 use crate::route::{ProviderId, nearest};
 
@@ -82,5 +83,5 @@ impl<'a> Validation<'a> {
 
 /// Whether these name the same person: mail addresses do not tell capitals.
 fn same_user(one: &str, other: &str) -> bool {
-    one == other || (one.contains('@') && one.to_lowercase() == other.to_lowercase())
+    one == other || (one.contains('@') && same_mail(one, other))
 }
