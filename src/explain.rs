@@ -32,7 +32,9 @@ pub fn explain(arguments: &ExplainArgs, environment: &Environment) -> (String, u
         Ok(loaded) => loaded.runtime,
         Err(faults) => return (faults.to_string(), BAD_CONFIG),
     };
-    let Some(route) = runtime.routes.resolve(&arguments.route) else {
+    // A model of a list can be asked for as soon as it is listed, whether or not others can.
+    let offered = || runtime.routes.offered(&arguments.route).map(|(_, route)| route);
+    let Some(route) = runtime.routes.resolve(&arguments.route).or_else(offered) else {
         return (unknown(&runtime.routes, &arguments.route), BAD_CONFIG);
     };
     let (route, why) = match ask::choose(arguments, &runtime.routes, route) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::ExplainArgs;
+use crate::relay::User;
 use crate::route::{Chosen, Facts, Kind, Route, Routes, Trait, nearest};
 
 /// The route that is played for a request that asks for `asked`, and a line that says why it is this one.
@@ -30,7 +31,9 @@ pub(super) fn choose(
         let has = arguments.has.iter().map(|name| read(name)).collect::<Result<_, _>>()?;
         let kind = if task { Kind::Task } else { Kind::Chat };
         let facts = Facts { has, tokens: arguments.tokens.unwrap_or_default(), kind };
-        let asks = |user: &str| arguments.user.as_ref().is_some_and(|asked| asked.eq_ignore_ascii_case(user));
+        let named = arguments.user.as_deref().map(Arc::<str>::from);
+        let who = User::new(None, named.clone(), named);
+        let asks = |user: &str| who.is(user);
         let before =
             routes.tasks().route.clone().filter(|_| arguments.task).unwrap_or_else(|| Arc::clone(&asked));
         let Chosen { route, case } = routes.choose(asked, kind, || facts, &asks);

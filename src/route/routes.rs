@@ -129,6 +129,17 @@ impl Routes {
         direct.route(name).map(Arc::new)
     }
 
+    /// The route that `model` is as soon as its provider lists it, and the provider; nothing where no list
+    /// makes routes of that name.
+    pub fn offered(&self, model: &str) -> Option<(&Source, Arc<Route>)> {
+        let (provider, name) = model.split_once('/')?;
+        self.sources.iter().find_map(|source| {
+            let direct = &source.offer.as_ref()?.direct;
+            let route = (&*direct.template.provider_name == provider).then(|| direct.route(name))??;
+            Some((source, Arc::new(route)))
+        })
+    }
+
     /// The route that a request of this `kind` takes which asks for `asked`: for a task that of all tasks, if
     /// there is one; of that route the first case that the request fits; and of that what is left of it for a
     /// task. `facts` are looked at where there are cases only; `asks` says whether somebody is who asks.

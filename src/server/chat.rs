@@ -79,8 +79,18 @@ fn invalid_request(error: InvalidRequest) -> ApiError {
     ApiError::new(Outcome::InvalidRequest, error.message).with_param(error.param)
 }
 
-/// Names what was asked for, and the route that was probably meant.
+/// Names what was asked for, and the route that was probably meant; or the list that may have it.
 pub(super) fn model_not_found(routes: &Routes, model: &str) -> ApiError {
+    if let Some((source, route)) = routes.offered(model)
+        && routes.listed(source.provider).is_none()
+    {
+        let provider = route.chain.candidates().first().map_or("its provider", |first| &first.provider_name);
+        let model = clip(model);
+        let message = format!(
+            "nothing answers to `{model}` yet: the list of {provider} has not come yet\nhint: ask again in a moment"
+        );
+        return ApiError::no_models(message, None);
+    }
     let hint = match routes.nearest(model) {
         Some(name) => format!("did you mean `{name}`? `GET /v1/models` lists every route"),
         None => "`GET /v1/models` lists every route".to_owned(),
@@ -105,7 +115,7 @@ fn no_models(routes: &Routes, route: &Route) -> ApiError {
         route.name,
         entries.join(", then for ")
     );
-    ApiError::no_models(message, Arc::clone(&route.name))
+    ApiError::no_models(message, Some(Arc::clone(&route.name)))
 }
 
 #[cfg(test)]

@@ -49,10 +49,10 @@ impl ApiError {
         Self::new(Outcome::ShuttingDown, "Backstop is shutting down: ask again in a moment")
     }
 
-    /// The answer to a request for a route with nobody in its chain, who may be there soon.
-    pub fn no_models(message: impl Into<String>, route: Arc<str>) -> Self {
+    /// The answer to a request for a `route`, if it is one, with nobody in its chain who may be there soon.
+    pub fn no_models(message: impl Into<String>, route: Option<Arc<str>>) -> Self {
         let error = Self::new(Outcome::NoModels, message).with_param(Some("model"));
-        Self { retry_after: Some(LISTS_COME), route: Some(route), attempts: Some(0), ..error }
+        Self { retry_after: Some(LISTS_COME), route, attempts: Some(0), ..error }
     }
 
     /// What becomes of a request for `route` that got no answer.

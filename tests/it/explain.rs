@@ -126,6 +126,23 @@ fn what_a_list_would_say_is_left_out_and_told() {
 }
 
 #[test]
+fn a_model_of_a_list_is_played_though_no_other_can_be_asked_for() {
+    let config = fixture("offers.toml");
+    let explain = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+        let output =
+            command.arg("explain").args(["--config".as_ref(), config.as_os_str()]).args(arguments).output();
+        String::from_utf8(output.expect("it runs").stdout).expect("text")
+    };
+
+    let listed = explain(&["openrouter/some/model:free"]);
+    assert!(listed.contains("  1. openrouter/some/model:free: 503 for ever\n"), "{listed}");
+    assert_eq!(explain(&["nvidia/other"]), "", "no list offers it");
+    let his = explain(&["own", "--user", "JÜRGEN@example.org"]);
+    assert!(his.starts_with("case 1, a request from jürgen@example.org\n"), "{his}");
+}
+
+#[test]
 fn mistakes_say_what_is_there() {
     for (arguments, expected) in [
         ("smalfast", "error: no route or provider answers to `smalfast`\nhint: did you mean `smallfast`?\n"),

@@ -67,6 +67,26 @@ async fn a_provider_that_is_silent_holds_nothing_up() {
 }
 
 #[tokio::test]
+async fn a_model_of_a_list_that_has_not_come_is_not_unknown() {
+    let provider = Provider::start(Script::always(Act::echo()).on_models(Act::hang())).unwrap();
+    let closed = "[server]\ndirect = false\n[providers.p.discover]";
+    let proxy = proxy(&super::provider(&provider, closed)).await;
+
+    for call in [Call::stream("p/any"), Call::get("/v1/models/p/any")] {
+        let mut answer = call.send(proxy.address).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "10"));
+        let error = answer.json().await;
+        assert_eq!(error["error"]["code"], "no_models");
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("nothing answers to `p/any` yet: the list of p has not come"),
+            "{message}"
+        );
+    }
+    assert_eq!(Call::stream("q/any").send(proxy.address).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_provider_that_is_not_there_is_told_once_with_a_way_out() {
     let refusing = Refusing::start().unwrap();
     let log = Log::begin();
