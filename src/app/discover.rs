@@ -21,6 +21,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How soon it is asked again after a failure; twice as late each time, up to its usual time.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// No provider that asks to be left alone is left alone for longer.
+const LONGEST_REST: Duration = Duration::from_hours(24);
+
+const DOUBTED: &str = "nothing, if it passes: it is believed if it says so again";
+
 /// The most names of models in one line of the log.
 const MOST_NAMES: usize = 8;
 
@@ -51,8 +56,19 @@ struct Shelf {
 async fn watch(shelf: Arc<Shelf>, source: Source) -> Infallible {
     let provider = &shelf.runtime.providers[source.provider.0];
     let mut failures = 0_u32;
+    let mut was_empty = false;
     loop {
-        let wait = match shelf.lists.fetch(provider, LIMIT).await {
+        let fetched = shelf.lists.fetch(provider, LIMIT).await;
+        let is_empty = fetched.as_ref().is_ok_and(Vec::is_empty);
+        let fetched = match fetched {
+            // Nobody withdraws all models from one hour to the next: it has to say so twice.
+            Ok(_) if is_empty && !was_empty && shelf.has_models(&source) => {
+                Err(NoAnswer::new("its list is empty all at once", DOUBTED))
+            }
+            fetched => fetched,
+        };
+        was_empty = is_empty;
+        let wait = match fetched {
             Ok(models) => {
                 if failures > 0 {
                     tracing::info!("{} gives its list of models again", provider.name);
@@ -62,7 +78,8 @@ async fn watch(shelf: Arc<Shelf>, source: Source) -> Infallible {
                 jittered(source.every)
             }
             Err(no) => {
-                let wait = AGAIN.saturating_mul(1 << failures.min(16)).min(source.every);
+                let rest = no.retry_after.unwrap_or_default().min(LONGEST_REST);
+                let wait = AGAIN.saturating_mul(1 << failures.min(16)).min(source.every).max(rest);
                 if failures == 0 {
                     shelf.tell_failure(provider, &source, &no, wait);
                 } else {
@@ -70,7 +87,7 @@ async fn watch(shelf: Arc<Shelf>, source: Source) -> Infallible {
                     tracing::debug!("still no list of models from {}: {reason}", provider.name);
                 }
                 failures = failures.saturating_add(1);
-                jittered(wait)
+                jittered(wait).max(rest)
             }
         };
         sleep(wait).await;
@@ -83,6 +100,11 @@ fn jittered(time: Duration) -> Duration {
 }
 
 impl Shelf {
+    /// Whether the latest list of a source has anything in it.
+    fn has_models(&self, source: &Source) -> bool {
+        self.current.snapshot().listed(source.provider).is_some_and(|models| !models.is_empty())
+    }
+
     /// Puts a list in the place of the one before, and says what that changes.
     fn put(&self, provider: &Provider, source: &Source, models: Vec<Listed>) {
         let configured = &self.runtime.routes;

@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_DESCRIPTION: usize = 400;
 
 /// The most models of one list; the longest known one has some 500.
-const MOST: usize = 10_000;
+pub const MOST: usize = 10_000;
 
 /// What `type` says of a model that does not answer in text.
 const OTHER_KINDS: [&str; 10] = [

@@ -5,24 +5,25 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{ACCEPT, USER_AGENT};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::connect::Endpoint;
+use super::decode::{Decoder, Undecodable};
 use super::http1::request::Outgoing;
 use super::tls::Tls;
 use super::{client, headers};
 use crate::config::{Key, Provider};
-use crate::openai::catalogue::{self, Listed, Page};
-use crate::openai::error::ProviderError;
-use crate::retry::{Fault, Words};
+use crate::openai::catalogue::{self, Listed, MOST, Page};
+use crate::retry::{Fault, Words, classify};
 
 /// How long a server on this machine may take; one that runs has its model list at hand.
 const LIMIT: Duration = Duration::from_millis(300);
 
-/// The longest model list that is read, in bytes; `OpenRouter`'s has about a million.
+/// The longest page of a list that is read, unpacked, in bytes; `OpenRouter`'s has about a million.
 const LONGEST: usize = 8 << 20;
 
 /// The most pages of one list; `OpenRouter`'s have 500 models each.
@@ -47,6 +48,15 @@ pub struct NoAnswer {
     pub reason: String,
     /// What to do about it.
     pub advice: &'static str,
+    /// How long the provider wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl NoAnswer {
+    /// For this `reason`, with this to be done about it.
+    pub fn new(reason: impl Into<String>, advice: &'static str) -> Self {
+        Self { reason: reason.into(), advice, retry_after: None }
+    }
 }
 
 const RUNNING: &str = "is it running, and is its `base_url` right?";
@@ -65,9 +75,8 @@ impl Lists {
     /// Ends after `limit`; dropping the future ends it at once.
     pub async fn fetch(&self, provider: &Provider, limit: Duration) -> Result<Vec<Listed>, NoAnswer> {
         let fetched = tokio::time::timeout(limit, self.with_any_key(provider, limit)).await;
-        fetched.unwrap_or_else(|_| {
-            Err(NoAnswer { reason: format!("no whole list within {}", Words(limit)), advice: LATER })
-        })
+        fetched
+            .unwrap_or_else(|_| Err(NoAnswer::new(format!("no whole list within {}", Words(limit)), LATER)))
     }
 
     async fn with_any_key(&self, provider: &Provider, limit: Duration) -> Result<Vec<Listed>, NoAnswer> {
@@ -79,7 +88,7 @@ impl Lists {
                 result => return result,
             }
         }
-        Err(refusal.unwrap_or_else(|| NoAnswer { reason: "no key can be sent".to_owned(), advice: KEY }))
+        Err(refusal.unwrap_or_else(|| NoAnswer::new("no key can be sent", KEY)))
     }
 
     /// Reads page after page.
@@ -90,19 +99,19 @@ impl Lists {
         limit: Duration,
     ) -> Result<Vec<Listed>, NoAnswer> {
         let base = &provider.base_url;
-        let impossible = || NoAnswer { reason: "no request can be sent there".to_owned(), advice: BASE_URL };
-        let headers = headers::listing(provider, key)
-            .map_err(|bad| NoAnswer { reason: bad.to_string(), advice: KEY })?;
+        let impossible = || NoAnswer::new("no request can be sent there", BASE_URL);
+        let headers = headers::listing(provider, key).map_err(|bad| NoAnswer::new(bad.to_string(), KEY))?;
         let endpoint = Endpoint::try_new(base, &self.tls).ok_or_else(impossible)?;
         let mut path = client::path(base, "/models").ok_or_else(impossible)?;
         let mut models: Vec<Listed> = Vec::new();
         for _ in 0..MOST_PAGES {
             let request = request(base, &path, &headers).ok_or_else(impossible)?;
             let Page { models: more, next } = page(&endpoint, &request, limit).await?;
-            if more.is_empty() {
+            let is_last = more.is_empty();
+            models.extend(more);
+            if is_last || models.len() >= MOST {
                 break;
             }
-            models.extend(more);
             match next.and_then(|next| same_place(base, &next)) {
                 Some(next) => path = next,
                 None => break,
@@ -110,6 +119,7 @@ impl Lists {
         }
         let mut seen = HashSet::new();
         models.retain(|model| seen.insert(Arc::clone(&model.id)));
+        models.truncate(MOST);
         Ok(models)
     }
 }
@@ -128,39 +138,52 @@ fn request(base: &Uri, path: &Uri, headers: &HeaderMap) -> Option<Outgoing> {
 }
 
 async fn page(endpoint: &Endpoint, request: &Outgoing, limit: Duration) -> Result<Page, NoAnswer> {
-    let (status, body) = read(endpoint, request, limit).await?;
-    if status == StatusCode::OK {
+    let (head, body) = read(endpoint, request, limit).await?;
+    if head.status == StatusCode::OK {
         return catalogue::parse(&body)
-            .map_err(|no_list| NoAnswer { reason: format!("200 - {no_list}"), advice: BASE_URL });
+            .map_err(|no_list| NoAnswer::new(format!("200 - {no_list}"), BASE_URL));
     }
-    let words = ProviderError::parse(&body).reason();
-    let words = words.or_else(|| status.canonical_reason().map(str::to_owned)).unwrap_or_default();
-    let advice = match status.as_u16() {
-        401 | 403 => KEY,
+    let Fault { reason, retry_after, .. } =
+        classify::response(head.status, &head.headers, &body, SystemTime::now());
+    let status = head.status.as_u16();
+    let advice = match status {
+        401..=403 => KEY,
         408 | 425 | 429 | 500.. => LATER,
         _ => BASE_URL,
     };
-    Err(NoAnswer { reason: format!("{} - {words}", status.as_u16()), advice })
+    Err(NoAnswer { retry_after, ..NoAnswer::new(format!("{status} - {reason}"), advice) })
 }
 
-/// The status and the body of an answer.
+/// The head and the body of an answer, unpacked.
 async fn read(
     endpoint: &Endpoint,
     request: &Outgoing,
     limit: Duration,
-) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
-    let no = |fault: Fault, advice| NoAnswer { reason: fault.reason, advice };
+) -> Result<(Parts, Vec<u8>), NoAnswer> {
+    let no = |fault: Fault, advice| NoAnswer::new(fault.reason, advice);
+    let broken = |problem: Undecodable| NoAnswer::new(problem.to_string(), LATER);
     let connection = endpoint.connect(limit).await.map_err(|fault| no(fault, RUNNING))?;
     let (head, mut reading) = connection.send(request).await.map_err(|lost| no(lost.fault, LATER))?;
+    let mut decoder = Decoder::new(&head.headers);
     let mut body = Vec::new();
-    while let Some(data) = poll_fn(|cx| reading.poll_data(cx)).await {
-        body.extend_from_slice(&data.map_err(|fault| no(fault, LATER))?);
-        if body.len() > LONGEST {
-            let reason = format!("the answer is longer than {} MB", LONGEST >> 20);
-            return Err(NoAnswer { reason, advice: BASE_URL });
+    loop {
+        let data = poll_fn(|cx| reading.poll_data(cx)).await;
+        let is_end = data.is_none();
+        match data {
+            Some(data) => decoder.feed(data.map_err(|fault| no(fault, LATER))?),
+            None => decoder.finish().map_err(broken)?,
+        }
+        while let Some(piece) = decoder.next_piece().map_err(broken)? {
+            body.extend_from_slice(&piece);
+            if body.len() > LONGEST {
+                let reason = format!("the answer is longer than {} MB", LONGEST >> 20);
+                return Err(NoAnswer::new(reason, BASE_URL));
+            }
+        }
+        if is_end {
+            return Ok((head, body));
         }
     }
-    Ok((head.status, body))
 }
 
 /// Asks each `(name, base URL)` for its models, all at once, and returns those that answer with

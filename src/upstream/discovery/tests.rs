@@ -132,9 +132,10 @@ async fn every_status_says_what_to_do() {
     let peer = Peer::bind().await;
     for (status, body, reason, advice) in [
         (401, r#"{"error":{"message":"No such key"}}"#, "401 - No such key", KEY),
+        (402, "", "402 - Payment Required", KEY),
         (403, "", "403 - Forbidden", KEY),
         (404, "<html><title>Nothing here</title>", "404 - Nothing here", BASE_URL),
-        (302, "", "302 - Found", BASE_URL),
+        (302, "", "302 - not the status of a chat API, check the provider's `base_url`", BASE_URL),
         (429, "{}", "429 - Too Many Requests", LATER),
         (503, "", "503 - Service Unavailable", LATER),
         (200, "<html>", "200 - this is no list of models", BASE_URL),
@@ -142,8 +143,36 @@ async fn every_status_says_what_to_do() {
         let (listed, ()) = join!(fetch(&peer, &["key"], LONG), async {
             peer.accept().await.answer(json(status, body)).await;
         });
-        assert_eq!(listed, Err(NoAnswer { reason: reason.to_owned(), advice }), "{status}");
+        assert_eq!(listed, Err(NoAnswer::new(reason, advice)), "{status}");
     }
+}
+
+#[tokio::test]
+async fn who_asks_to_be_left_alone_is_heard() {
+    let peer = Peer::bind().await;
+    let answer = "HTTP/1.1 429 X\r\nretry-after: 90\r\ncontent-length: 0\r\n\r\n";
+
+    let (listed, ()) = join!(fetch(&peer, &[], LONG), async { peer.accept().await.answer(answer).await });
+
+    assert_eq!(listed.unwrap_err().retry_after, Some(Duration::from_secs(90)));
+}
+
+#[tokio::test]
+async fn all_pages_together_have_an_end() {
+    let peer = Peer::bind().await;
+    let page = |number: usize| {
+        let ids = (0..MOST * 2 / 3).map(|model| format!("{{\"id\":\"{number}-{model}\"}}"));
+        let ids: Vec<_> = ids.collect();
+        json(200, &format!("{{\"data\":[{}],\"links\":{{\"next\":\"/more\"}}}}", ids.join(",")))
+    };
+
+    let (listed, ()) = join!(fetch(&peer, &[], LONG), async {
+        for number in 0..2 {
+            peer.accept().await.answer(page(number)).await;
+        }
+    });
+
+    assert_eq!(listed.unwrap().len(), MOST);
 }
 
 #[test]

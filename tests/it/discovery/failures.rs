@@ -41,6 +41,25 @@ async fn a_failed_fetch_keeps_what_was_there() {
 }
 
 #[tokio::test]
+async fn an_empty_list_is_believed_the_second_time() {
+    let lists = [few(&["a"]), Vec::new(), few(&["a"]), Vec::new(), Vec::new()].map(|items| listing(&items));
+    let provider = Provider::start(Script::always(Act::echo()).on_models(Script::sequence(lists))).unwrap();
+    let log = Log::begin();
+    let discover = "[providers.p.discover]\nevery = \"100ms\"";
+    let proxy = proxy(&(super::provider(&provider, discover) + LIVE)).await;
+
+    let warning = said(&log, "no list of models from p: ").await;
+    assert!(
+        warning.starts_with("no list of models from p: its list is empty all at once; the one before stays")
+    );
+    said(&log, "p gives its list of models again").await;
+    assert_eq!(models(&proxy).await.len(), 2);
+
+    said(&log, "none of the 0 models that p lists become routes").await;
+    assert_eq!(each(&models(&proxy).await, "id"), ["live"]);
+}
+
+#[tokio::test]
 async fn a_provider_that_is_silent_holds_nothing_up() {
     let provider = Provider::start(Script::always(Act::echo()).on_models(Act::hang())).unwrap();
     let live = "[routes.live]\nchain = [{ discover = \"p\" }]\n";

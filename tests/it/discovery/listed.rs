@@ -1,5 +1,7 @@
 //! Models of a list as routes.
 
+use backstop::sim::Encoding;
+
 use super::*;
 
 /// Starts Backstop before `provider` with these keys of its `discover`, and waits for the list.
@@ -41,6 +43,15 @@ async fn every_model_of_a_long_and_odd_list_is_a_route() {
     let mut answer = Call::whole("p/odd/bare").send(proxy.address).await;
     assert_eq!(answer.header("x-backstop-model"), "odd/bare");
     assert_eq!(answer.json().await["choices"][0]["message"]["content"], "odd/bare");
+}
+
+#[tokio::test]
+async fn a_list_that_is_packed_unasked_is_read() {
+    let act = listing(&few(&["a"])).encode(Encoding::Gzip);
+    let provider = Provider::start(Script::always(Act::echo()).on_models(act)).unwrap();
+    let (proxy, _log) = listed(&provider, "").await;
+
+    assert_eq!(each(&models(&proxy).await, "id"), ["p/a"]);
 }
 
 #[tokio::test]
