@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Provider;
@@ -61,12 +61,13 @@ pub fn same_mail(one: &str, other: &str) -> bool {
     one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
 }
 
-/// Whether a key stands in one of these configured headers.
+/// Whether a key may stand in one of these configured headers: in one where keys stand as a rule, or in any
+/// other whose value is a secret.
 pub fn carries_key(headers: &HeaderMap) -> bool {
-    credentials_in(headers).next().is_some()
+    credentials_in(headers).next().is_some() || headers.values().any(HeaderValue::is_sensitive)
 }
 
-/// The names of the configured headers in which a key stands.
+/// The names of the configured headers in which a key stands for certain.
 pub fn credentials_in(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     CREDENTIALS.into_iter().filter(|name| headers.contains_key(name))
 }
@@ -109,8 +110,14 @@ mod tests {
         let base_url = "https://openrouter.ai/api/v1".parse().unwrap();
         assert!(Provider { base_url, ..provider("mine") }.wants_key());
         for name in CREDENTIALS {
-            let headers = HeaderMap::from_iter([(name, http::HeaderValue::from_static("secret"))]);
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("secret"))]);
             assert!(Provider { headers, ..provider("local") }.wants_key());
+        }
+        for secret in [false, true] {
+            let mut value = HeaderValue::from_static("anything");
+            value.set_sensitive(secret);
+            let headers = HeaderMap::from_iter([(HeaderName::from_static("x-auth-token"), value)]);
+            assert_eq!(Provider { headers, ..provider("local") }.wants_key(), secret);
         }
     }
 

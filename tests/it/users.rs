@@ -128,6 +128,21 @@ async fn where_only_a_users_key_will_do_the_others_are_passed_over() {
 }
 
 #[tokio::test]
+async fn a_secret_in_whatever_header_is_a_key() {
+    let provider = Provider::start(Act::answer("Hello")).unwrap();
+    let text = format!(
+        "[providers.p]\nbase_url = \"{}\"\nheaders = {{ X-Auth-Token = \"{SHARED}\" }}\n\
+         [routes.r]\nchain = [\"p/m\"]\ncredentials = \"user\"",
+        provider.base_url()
+    );
+    let proxy = proxy(&text).await;
+
+    assert_eq!(ask(&proxy, Call::whole("r")).await, missing());
+    assert_eq!(ask(&proxy, with_key(Call::whole("r"))).await, hello());
+    assert_eq!(keys(&provider), "H");
+}
+
+#[tokio::test]
 async fn the_error_says_which_key_to_bring() {
     let provider = Provider::start(Act::answer("Hello")).unwrap();
     let proxy = proxy(&config(&provider, true, "", "credentials = \"user\"")).await;
