@@ -13,8 +13,9 @@ use super::error::one_line;
 #[cfg(test)]
 mod tests;
 
-/// The longest id, in bytes; no provider's is a fifth of that.
-const LONGEST_ID: usize = 512;
+/// The longest id, in bytes; no provider's is half of that, and with the provider's name before it it can still
+/// be asked for.
+const LONGEST_ID: usize = 256;
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 200;
