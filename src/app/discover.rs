@@ -21,6 +21,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How soon it is asked again after a failure; twice as late each time, up to its usual time.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// The same as long as there is no list at all: a server beside this one may be just starting, too.
+const SOON: Duration = Duration::from_secs(2);
+
 /// No provider that asks to be left alone is left alone for longer.
 const LONGEST_REST: Duration = Duration::from_hours(24);
 
@@ -62,7 +65,7 @@ async fn watch(shelf: Arc<Shelf>, source: Source) -> Infallible {
         let is_empty = fetched.as_ref().is_ok_and(Vec::is_empty);
         let fetched = match fetched {
             // Nobody withdraws all models from one hour to the next: it has to say so twice.
-            Ok(_) if is_empty && !was_empty && shelf.has_models(&source) => {
+            Ok(_) if is_empty && !was_empty && shelf.listed(&source).is_some_and(|count| count > 0) => {
                 Err(NoAnswer::new("its list is empty all at once", DOUBTED))
             }
             fetched => fetched,
@@ -79,7 +82,8 @@ async fn watch(shelf: Arc<Shelf>, source: Source) -> Infallible {
             }
             Err(no) => {
                 let rest = no.retry_after.unwrap_or_default().min(LONGEST_REST);
-                let wait = AGAIN.saturating_mul(1 << failures.min(16)).min(source.every).max(rest);
+                let again = if shelf.listed(&source).is_some() { AGAIN } else { SOON };
+                let wait = again.saturating_mul(1 << failures.min(16)).min(source.every).max(rest);
                 if failures == 0 {
                     shelf.tell_failure(provider, &source, &no, wait);
                 } else {
@@ -100,9 +104,9 @@ fn jittered(time: Duration) -> Duration {
 }
 
 impl Shelf {
-    /// Whether the latest list of a source has anything in it.
-    fn has_models(&self, source: &Source) -> bool {
-        self.current.snapshot().listed(source.provider).is_some_and(|models| !models.is_empty())
+    /// How many models the latest list of a source has, if there is one.
+    fn listed(&self, source: &Source) -> Option<usize> {
+        self.current.snapshot().listed(source.provider).map(<[Listed]>::len)
     }
 
     /// Puts a list in the place of the one before, and says what that changes.
@@ -125,7 +129,7 @@ impl Shelf {
     }
 
     fn tell_failure(&self, provider: &Provider, source: &Source, no: &NoAnswer, wait: Duration) {
-        let known = self.current.snapshot().listed(source.provider).is_some();
+        let known = self.listed(source).is_some();
         let then = if known { "the one before stays" } else { "there is none yet" };
         tracing::warn!(
             hint = no.advice,
