@@ -70,13 +70,14 @@ install_playwright() {
   touch "$playwright/complete"
 }
 
-# start_open_webui BASE_URL: with an empty database, nobody to log in, and no way out of this machine but that URL.
+# start_open_webui BASE_URL CONNECTIONS: with an empty database, nobody to log in, and no way out of this machine but
+# that URL. The settings of connections are what the page for administrators stores, by position.
 start_open_webui() {
   open_webui_port=$(free_port)
   mkdir "$work/data"
   start open-webui env --chdir="$work/data" \
     DATA_DIR="$work/data" USE_SLIM_DOCKER=true WEBUI_AUTH=False WEBUI_SECRET_KEY=made-up-for-this-run-and-thirty-two-bytes-long \
-    OPENAI_API_BASE_URL="$1" OPENAI_API_KEY=sk-of-the-chat ENABLE_OLLAMA_API=False ENABLE_PERSISTENT_CONFIG=False \
+    OPENAI_API_BASE_URL="$1" OPENAI_API_KEY=sk-of-the-chat OPENAI_API_CONFIGS="$2" ENABLE_OLLAMA_API=False ENABLE_PERSISTENT_CONFIG=False \
     OFFLINE_MODE=True HF_HUB_OFFLINE=1 ENABLE_VERSION_UPDATE_CHECK=False ENABLE_COMMUNITY_SHARING=False \
     ANONYMIZED_TELEMETRY=False DO_NOT_TRACK=1 SCARF_NO_ANALYTICS=true \
     "$open_webui/bin/open-webui" serve --host 127.0.0.1 --port "$open_webui_port"
@@ -95,9 +96,12 @@ wait_for provider.py 20 test -s "$work/provider.out"
 read -r provider_port closed_port <"$work/provider.out"
 
 export BACKSTOP_PROVIDERS__SIM__BASE_URL=http://127.0.0.1:$provider_port/v1
+export BACKSTOP_PROVIDERS__METERED__BASE_URL=$BACKSTOP_PROVIDERS__SIM__BASE_URL
+export BACKSTOP_PROVIDERS__MARKET__BASE_URL=$BACKSTOP_PROVIDERS__SIM__BASE_URL
 export BACKSTOP_PROVIDERS__CLOSED__BASE_URL=http://127.0.0.1:$closed_port/v1
 start_backstop "$files/backstop.toml"
-start_open_webui "http://127.0.0.1:$backstop_port/open-webui/v1"
+start_open_webui "http://127.0.0.1:$backstop_port/open-webui/v1" \
+  '{"0": {"headers": {"x-backstop-key-metered": "sk-of-my-own-0123456789abcdef"}}}'
 
 mkdir -p "$artefacts"
 status=0

@@ -13,7 +13,9 @@ const flags = [
 export async function launch() {
   await skipReleaseNotes();
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: flags });
-  const context = await browser.newContext({ viewport: { width: 1100, height: 760 }, locale: "en-US" });
+  const context = await browser.newContext({
+    viewport: { width: 1100, height: 760 }, deviceScaleFactor: 2, locale: "en-US", colorScheme: "light",
+  });
   context.setDefaultTimeout(20_000);
   await context.addInitScript(watch);
   return {
@@ -72,7 +74,7 @@ class Chat {
 
   /** Opens a new chat with a model. */
   async begin(model) {
-    await this.page.goto(`${site}/?model=${model}`);
+    await this.page.goto(`${site}/?model=${encodeURIComponent(model)}`);
     await this.page.locator("#chat-input").waitFor();
     // Until the list of models is there, what is typed goes nowhere.
     await this.page.getByRole("button", { name: "Selected model: " }).waitFor();
@@ -138,12 +140,43 @@ class Chat {
     });
   }
 
-  /** The rows of the model picker. */
+  /** Opens the model picker; gives its rows, each a name and, if it has one, a description. */
   async models() {
     await this.page.getByRole("button", { name: "Selected model: " }).click();
-    const options = this.page.getByRole("option");
-    await options.first().waitFor();
-    return options.allInnerTexts();
+    await this.page.getByRole("option").first().waitFor();
+    return this.rows();
+  }
+
+  /** The rows of the picker that are left when only those with a tag are wanted. */
+  async tagged(tag) {
+    await this.page.getByRole("button", { name: "All", exact: true }).click();
+    await this.page.getByRole("button", { name: tag, exact: true }).click();
+    await this.page.getByRole("button", { name: "All", exact: true }).waitFor({ state: "hidden" });
+    return this.rows();
+  }
+
+  async rows() {
+    return (await this.page.getByRole("option").allInnerTexts()).map((row) => row.split("\n"));
+  }
+
+  /** Waits until a line of the status begins like this. */
+  says(line) {
+    return this.page.waitForFunction((text) => window.seen.statuses.at(-1)?.startsWith(text), line, { timeout: 60_000 });
+  }
+
+  /** A picture of the question and of what stands below it: narrow, without toasts, the lettering at rest. */
+  async picture(path) {
+    const usual = this.page.viewportSize();
+    const width = 600;
+    await this.page.setViewportSize({ ...usual, width });
+    const question = await this.page.locator(".chat-user").last().boundingBox();
+    const below = await this.last.boundingBox();
+    const clip = { x: 0, y: question.y - 16, width, height: below.y + below.height - question.y + 32 };
+    const style = `
+      [data-sonner-toaster] { display: none !important; }
+      .shimmer { animation: none !important; background: none !important; -webkit-text-fill-color: #777 !important; }`;
+    await this.page.screenshot({ path, clip, style });
+    await this.page.setViewportSize(usual);
   }
 
   title() {
@@ -151,7 +184,7 @@ class Chat {
   }
 
   async close(screenshot) {
-    await this.page.screenshot({ path: screenshot });
+    await this.page.screenshot({ path: screenshot, scale: "css" });
     await this.page.close();
   }
 }

@@ -9,10 +9,15 @@ export async function asked(model, kind) {
   return all.filter((entry) => !model || (entry.model === model && entry.kind === kind));
 }
 
-/** The outcomes of a route's requests, from Backstop's log. */
-export async function outcomes(route) {
-  const lines = (await readFile(process.env.BACKSTOP_LOG_FILE, "utf8")).split("\n").filter(Boolean);
-  return lines.map((line) => JSON.parse(line)).filter((line) => line.route === route && line.outcome)
+/** Backstop's log, as it was written. */
+export function log() {
+  return readFile(process.env.BACKSTOP_LOG_FILE, "utf8");
+}
+
+/** The outcomes of a route's chats or tasks, from Backstop's log. */
+export async function outcomes(route, kind) {
+  const lines = (await log()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  return lines.filter((line) => line.route === route && line.outcome && (line.task === true) === (kind === "task"))
     .map((line) => line.outcome);
 }
 

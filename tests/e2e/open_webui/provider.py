@@ -1,6 +1,7 @@
 """The provider of the Open WebUI run: what it does is in the name of the model.
 
-Prints `PORT CLOSED_PORT` once it is there; nobody listens on the second one. `GET /log` gives all that it was asked.
+Prints `PORT CLOSED_PORT` once it is there; nobody listens on the second one. `GET /log` gives all that it was asked,
+`GET …/models` a list of models in OpenRouter's shape.
 """
 
 import json
@@ -19,9 +20,10 @@ asked = []
 lock = threading.Lock()
 
 
-def answer(text):
+def answer(text, after=0):
     """A good answer, a word at a time."""
     def act(reply, _):
+        time.sleep(after)
         reply.stream()
         for word in text.split(" "):
             reply.delta({"content": word if word == text.split(" ")[0] else f" {word}"})
@@ -92,22 +94,43 @@ def task(reply, body):
     })
 
 
-# A status line stands for a second at least: those who take longer than that show all of theirs.
-busy = refuse(503, "The model is overloaded", after=1.1)
+def listed(model, name, context, price, **more):
+    """A model as OpenRouter lists it."""
+    return {
+        "id": model, "name": name, "created": 1735689600, "description": f"{name}, as its maker praises it.",
+        "context_length": context, "pricing": {"prompt": price, "completion": price},
+        "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+        "supported_parameters": ["max_tokens", "temperature", "tools"], **more,
+    }
+
+
+# A status line stands for a second at least: whatever takes longer than that is shown.
+LONG = 1.5
+busy = refuse(503, "The model is overloaded", after=LONG)
 # What each model does with the first request, the second, …; the last of them for ever.
 CHATS = {
     "plain": [answer("Nothing but a plain answer.")],
-    "shaky": [busy] * 5 + [answer("Here at last.")],
+    "deepseek/deepseek-chat-v3.1": [busy] * 5 + [answer("Air scatters blue light more than red.", after=LONG)],
     "gone": [refuse(404, "No such model")],
+    "left": [refuse(404, "No such model")],
     "spent": [busy],
-    "second": [answer("The second one helps out.")],
+    "second": [answer("The second one helps out.", after=LONG)],
     "doomed": [busy],
     "cut": [cut("The beginning of an answer")],
     "rogue": [seize("The words of a rogue.")],
     "slow": [refuse(503, "The model is overloaded")],
     "tools": [call("calculate_timestamp", {"days_ago": 3, "weeks_ago": 1})],
     "talk": [answer("A chat without its extras.")],
+    "own": [answer("Paid for by yourself.")],
+    "late": [busy, answer("Better late than never.", after=LONG)],
+    "meta-llama/llama-3.3-70b-instruct:free": [busy, answer("Found in a list.", after=LONG)],
 }
+MODELS = [
+    listed("openai/gpt-5", "OpenAI: GPT-5", 400000, "0.00000125"),
+    listed("meta-llama/llama-3.3-70b-instruct:free", "Meta: Llama 3.3 70B Instruct (free)", 131072, "0"),
+    listed("tiny/mouse:free", "Tiny: Mouse (free)", 4096, "0"),
+    listed("mute/stone:free", "Mute: Stone (free)", 131072, "0", supported_parameters=["temperature"]),
+]
 # Which models fail at titles, tags and follow-ups.
 NO_TASKS = {"talk"}
 
@@ -125,6 +148,8 @@ class Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if self.path.endswith("/models"):
+            return self.json(200, {"data": MODELS})
         with lock:
             self.json(200, asked)
 

@@ -25,10 +25,12 @@ class Check {
     this.that(`${what}, expected ${pattern}`, pattern.test(got), got);
   }
 
-  /** Each line matches the pattern at its place, and there are no others. */
-  lines(what, got, patterns) {
-    const alike = got.length === patterns.length && patterns.every((pattern, at) => pattern.test(got[at]));
-    this.that(`${what}, expected ${patterns.join(" ")}`, alike, got);
+  /** Each line is the text, or matches the pattern, at its place, and there are no others. */
+  lines(what, got, expected) {
+    const fits = (line, at) => (expected[at] instanceof RegExp ? expected[at].test(line) : expected[at] === line);
+    const alike = got.length === expected.length && got.every(fits);
+    const wanted = expected.map((line) => (line instanceof RegExp ? String(line) : JSON.stringify(line)));
+    this.that(`${what}, expected [${wanted}]`, alike, got);
   }
 }
 
