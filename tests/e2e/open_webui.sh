@@ -26,14 +26,19 @@ install_packages() {
   local packages=()
   missing chromium && packages+=(chromium)
   missing node && packages+=(nodejs)
-  missing npm && packages+=(npm)
   missing flock && packages+=(util-linux)
   { ! missing python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; } || packages+=(python3 python3-venv)
-  [ "${#packages[@]}" -gt 0 ] || return 0
-  say "installing ${packages[*]}"
+  apt_install "${packages[@]}"
+  # Debian's Node has its npm in a package of its own; those of others bring it along, and refuse that one.
+  if missing npm; then apt_install npm; fi
+}
+
+apt_install() {
+  [ "$#" -gt 0 ] || return 0
+  say "installing $*"
   { apt-get update -qq &&
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null; } ||
-    { say "cannot go on without ${packages[*]}, which apt-get could not install" >&2; return 1; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; } ||
+    { say "cannot go on without $*, which apt-get could not install" >&2; return 1; }
 }
 
 install_open_webui() {

@@ -161,7 +161,7 @@ class Chat {
 
   /** Waits until a line of the status begins like this. */
   says(line) {
-    return this.page.waitForFunction((text) => window.seen.statuses.at(-1)?.startsWith(text), line, { timeout: 60_000 });
+    return this.page.waitForFunction((text) => window.seen.statuses.at(-1)?.startsWith(text), line, { timeout: 20_000 });
   }
 
   /** A picture of the question and of what stands below it: narrow, without toasts, the lettering at rest. */
