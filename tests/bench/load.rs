@@ -50,7 +50,7 @@ fn microseconds(time: Duration) -> u64 {
 }
 
 impl Load {
-    fn note(&mut self, result: io::Result<Seen>, waited: Duration) {
+    fn note(&mut self, result: &io::Result<Seen>, waited: Duration) {
         match result {
             Ok(seen) if seen.status == 200 => {
                 self.responses += 1;
@@ -80,7 +80,7 @@ impl Run {
         let late = &mut |time| self.load.borrow_mut().event.saturating_record(microseconds(time));
         let result = connection.exchange(&self.request, late).await;
         let broken = result.is_err();
-        self.load.borrow_mut().note(result, waited);
+        self.load.borrow_mut().note(&result, waited);
         if broken { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 

@@ -8,6 +8,8 @@
 //! of them from every proxy in turn, so that what disturbs the machine disturbs all of them; the table has the
 //! medians. `--short` only shows that everything works. The README beside it says what the figures mean.
 
+#![expect(clippy::cast_precision_loss, reason = "they are figures for people")]
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -194,7 +194,7 @@ fn backstop(
          cooldown = {{ enabled = false }}\n"
     );
     for model in models {
-        text += &format!("[routes.\"{model}\"]\nchain = [\"up/{model}\"]\n");
+        text.extend(["[routes.\"", model, "\"]\nchain = [\"up/", model, "\"]\n"]);
     }
     let path = folder.join("backstop.toml");
     fs::write(&path, text)?;

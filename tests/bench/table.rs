@@ -8,19 +8,28 @@ use super::measures::Sample;
 /// What the rounds gave, by measure and figure, then by proxy.
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: Vec<((String, &'static str), BTreeMap<String, Vec<f64>>)>,
+    rows: Vec<Row>,
+}
+
+/// One figure of one measure.
+#[derive(Debug)]
+struct Row {
+    measure: String,
+    figure: &'static str,
+    /// Of each round, by proxy.
+    values: BTreeMap<String, Vec<f64>>,
 }
 
 impl Table {
     /// Notes one round.
     pub fn note(&mut self, measure: &str, proxy: &str, sample: Sample) {
         for (figure, value) in sample {
-            let key = (measure.to_owned(), figure);
-            let at = self.rows.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-                self.rows.push((key, BTreeMap::new()));
+            let known = |row: &Row| row.measure == measure && row.figure == figure;
+            let at = self.rows.iter().position(known).unwrap_or_else(|| {
+                self.rows.push(Row { measure: measure.to_owned(), figure, values: BTreeMap::new() });
                 self.rows.len() - 1
             });
-            self.rows[at].1.entry(proxy.to_owned()).or_default().push(value);
+            self.rows[at].values.entry(proxy.to_owned()).or_default().push(value);
         }
     }
 
@@ -38,13 +47,13 @@ impl Table {
             line += "---|";
         }
         let mut text = format!("{text}\n{line}\n");
-        for ((measure, figure), values) in &self.rows {
+        for Row { measure, figure, values } in &self.rows {
             if *figure == "failures" && values.values().flatten().all(|failures| *failures == 0.0) {
                 continue;
             }
             let _ = write!(text, "| {measure} | {figure} |");
             for name in proxies {
-                let _ = write!(text, " {} |", values.get(name).map_or("".into(), |of| spread(of)));
+                let _ = write!(text, " {} |", values.get(name).map_or_else(String::new, |of| spread(of)));
             }
             for name in &measured {
                 let _ = write!(text, " {} |", ratio(values, name).unwrap_or_default());
