@@ -160,9 +160,14 @@ impl Progress {
         self.state().text.clone()
     }
 
+    /// Whether nothing is told but comments.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.0.voice, Voice::Silent)
+    }
+
     /// What is left to do for whoever ends the stream in the place of the relay.
     pub(super) fn parting(&self) -> Option<Parting> {
-        (!matches!(self.0.voice, Voice::Silent)).then(|| Parting(self.clone()))
+        (!self.is_silent()).then(|| Parting(self.clone()))
     }
 
     /// When something is to go out.

@@ -27,8 +27,7 @@ pub(super) fn choose(
 ) -> Arc<Route> {
     let facts = OnceCell::new();
     let facts = || facts.get_or_init(|| envelope.facts());
-    // A stream has not the shape of a task, so most requests need no look at all.
-    let by_shape = || if envelope.stream() { Kind::Chat } else { facts().kind };
+    let by_shape = || if envelope.may_be_task() { facts().kind } else { Kind::Chat };
     let kind = told(headers).unwrap_or_else(by_shape);
     let is = |who: &str| user.is(who);
     let Chosen { route, case } = routes.choose(asked, kind, || facts().clone(), &is);

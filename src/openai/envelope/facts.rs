@@ -1,8 +1,9 @@
 //! What a request is: what it holds, how large it is, whether it is a task.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::Envelope;
 use crate::openai::literal;
@@ -39,7 +40,17 @@ const CHATS: [&str; 2] = [
 /// So many characters tell all of these apart.
 const LONGEST_BEGINNING: usize = 100;
 
+/// One of these is in the body of every task, or how a letter of them begins that is escaped.
+const MARKERS: [&[u8]; 3] = [b"chat_history", b"facial expression", b"\\u"];
+
+static FINDERS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| MARKERS.map(Finder::new));
+
 impl Envelope {
+    /// Whether it may be a task; for most requests one quick look says that it is none.
+    pub fn may_be_task(&self) -> bool {
+        !self.stream && FINDERS.iter().any(|finder| finder.find(&self.body).is_some())
+    }
+
     /// What the request is. It walks the whole body, but for what stands in strings.
     ///
     /// It is a task by its shape: no stream, no tools, and one message of a user that is worded as those of Open

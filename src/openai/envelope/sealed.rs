@@ -6,8 +6,9 @@
 //! nothing is touched; the open text of `reasoning` and `reasoning_content` is nobody's seal.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::Envelope;
 use crate::openai::scan::{Cursor, Cuts, Kind, Unbalanced, unescape};
@@ -22,6 +23,8 @@ const MARKERS: [&[u8]; 4] = [b"reasoning_details", b"thinking_blocks", b"thought
 
 /// The models of `OpenRouter` that stand for any other: it chooses the vendor, and the details are its own format.
 const ROUTER: &str = "openrouter/";
+
+static FINDERS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| MARKERS.map(Finder::new));
 
 type Rules = &'static [(&'static [u8], Rule)];
 
@@ -107,7 +110,7 @@ impl Envelope {
 
     /// Whether anything of it may be sealed; most requests have nothing of the kind, and one look is enough.
     fn may_be_sealed(&self) -> bool {
-        *self.seals.get_or_init(|| MARKERS.iter().any(|marker| memmem::find(&self.body, marker).is_some()))
+        *self.seals.get_or_init(|| FINDERS.iter().any(|finder| finder.find(&self.body).is_some()))
     }
 }
 

@@ -90,6 +90,9 @@ impl Story {
     /// An answer comes from `attempt`, so long after the request began and after `sent` attempts.
     pub(super) fn answered(&mut self, attempt: &Try, elapsed: Duration, sent: u32) {
         self.under_way = 0;
+        if self.progress.is_silent() {
+            return;
+        }
         let who = words::maker(&attempt.model);
         let (line, toast) = match self.broke.take() {
             Some((when, before)) => words::continued(who, elapsed.saturating_sub(when), sent - before),

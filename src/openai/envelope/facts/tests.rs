@@ -5,7 +5,10 @@ use super::*;
 use crate::openai::testing::{cases, members, noise, value};
 
 fn facts(body: &str) -> Facts {
-    Envelope::parse(body.to_owned().into()).unwrap().facts()
+    let envelope = Envelope::parse(body.to_owned().into()).unwrap();
+    let facts = envelope.facts();
+    assert!(facts.kind == Kind::Chat || envelope.may_be_task(), "a quick look is enough: {body}");
+    facts
 }
 
 fn of(mut body: Value) -> Facts {
