@@ -47,11 +47,14 @@ impl Heartbeat {
 
     fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let Some(due) = self.progress.due() else { return Poll::Pending };
-        let timer = self.due.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if timer.deadline() != due {
-            timer.as_mut().reset(due);
+        // A timer takes until its next tick, and by then there may be something newer.
+        if due > Instant::now() {
+            let timer = self.due.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
+            ready!(timer.as_mut().poll(cx));
         }
-        ready!(timer.as_mut().poll(cx));
         self.progress.take().map_or(Poll::Pending, Poll::Ready)
     }
 }
