@@ -10,6 +10,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+mod json;
+
 /// What is logged unless `BACKSTOP_LOG` or `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "backstop=info";
 
@@ -34,7 +36,7 @@ pub fn init() -> Guard {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         builder.with_timer(WallClock).with_target(false).with_ansi(!plain).compact().try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        builder.event_format(json::Json).try_init()
     };
     if started.is_ok() {
         panic::set_hook(Box::new(|info| {
