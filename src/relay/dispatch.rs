@@ -270,7 +270,6 @@ impl<U: Upstream> Dispatch<U> {
         let whom = self.context.whom(send.candidate);
         let candidate = whom.candidate;
         let rest = self.rests[send.candidate].as_ref().filter(|_| send.gap == Gap::Rest);
-        observer.waiting(send, self.schedule.of(), rest.map(|(rest, _)| (candidate, rest.why.as_str())));
         // Whoever waits for a candidate that refused too many, or rests, is told when others get through.
         let news = match send.gap {
             Gap::RetryAfter => None,
@@ -278,6 +277,8 @@ impl<U: Upstream> Dispatch<U> {
             _ if self.met[send.candidate] == Some(Class::RateLimited) => Some(relay.health.news(whom)),
             _ => None,
         };
+        let rest = rest.map(|(rest, _)| (candidate, rest.why.as_str()));
+        observer.waiting(send, self.schedule.of(), rest, news.is_some());
         let back = async {
             match news {
                 Some(news) => news.recovered().await,

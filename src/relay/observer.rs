@@ -120,8 +120,16 @@ impl Observer {
     }
 
     /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
-    pub(super) fn waiting(&mut self, send: &Send, of: u32, rest: Option<(&Candidate, &str)>) {
-        let text = words::waiting(send, of, rest);
+    ///
+    /// It may be `cut_short` where it ends as soon as others get through.
+    pub(super) fn waiting(
+        &mut self,
+        send: &Send,
+        of: u32,
+        rest: Option<(&Candidate, &str)>,
+        cut_short: bool,
+    ) {
+        let text = words::waiting(send, of, rest, cut_short);
         tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.who, self.route);
         self.story.waiting(send, text);
     }

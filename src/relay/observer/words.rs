@@ -10,9 +10,11 @@ use crate::retry::Words;
 use crate::retry::schedule::{Gap, Send};
 use crate::route::{Candidate, Vendor};
 
-/// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
-pub(super) fn waiting(send: &Send, of: u32, rest: Option<(&Candidate, &str)>) -> String {
-    let wait = Words::about(send.wait);
+/// A wait of `send.wait` begins, at most so long if it may be `cut_short`; `rest` says which candidate is left
+/// alone, and why.
+pub(super) fn waiting(send: &Send, of: u32, rest: Option<(&Candidate, &str)>, cut_short: bool) -> String {
+    let up_to = if cut_short { "up to " } else { "" };
+    let wait = format!("{up_to}{}", Words::about(send.wait));
     let sent = send.number - 1;
     match send.gap {
         Gap::Burst { completed, of: bursts } => format!(
@@ -30,7 +32,7 @@ pub(super) fn waiting(send: &Send, of: u32, rest: Option<(&Candidate, &str)>) ->
         Gap::Rest => {
             let why =
                 rest.map_or("every model rests".to_owned(), |(candidate, why)| not_asked(candidate, why));
-            format!("Not asked yet: {why} ({sent}/{of} attempts). Waiting up to {wait} before next attempt")
+            format!("Not asked yet: {why} ({sent}/{of} attempts). Waiting {wait} before next attempt")
         }
         Gap::Attempt | Gap::None => {
             format!("Attempt {sent}/{of} failed. Waiting {wait} before next attempt")

@@ -242,3 +242,17 @@ async fn an_answer_that_breaks_has_no_line_to_close() {
         ],
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_others_may_cut_short_says_so() {
+    for (status, expected) in [
+        (429, "Attempt 1/2 failed. Waiting up to 1s before next attempt"),
+        (503, "Attempt 1/2 failed. Waiting 1s before next attempt"),
+    ] {
+        let relay = relay(Script::new([Act::Status(status, ""), hello()]));
+
+        let told = tell(&relay, request(shown(&["a"], 2), STREAM)).await;
+
+        assert_eq!(told[0], (0, expected.to_owned()), "{told:?}");
+    }
+}
