@@ -49,9 +49,10 @@ pub use outcome::Outcome;
 pub use progress::{PACE, Parting};
 pub use user::User;
 
-use early::Waiting;
+use early::{Attempts, Waiting};
 use heartbeat::Heartbeat;
 use observer::Observer;
+use progress::Progress;
 use resume::Prefills;
 
 /// A request that is ready to be tried.
@@ -135,12 +136,9 @@ impl<U: Upstream> Relay<U> {
     ///
     /// A [`Failure`] if no candidate answered before a head had gone out.
     pub async fn respond(self: &Arc<Self>, request: Request) -> Result<Response<Body<U>>, Failure> {
-        let secrets = self.secrets.with(request.user.secrets());
-        let observer = Observer::new(&request, secrets.clone(), self.status, self.drain.clone());
-        let progress = observer.progress();
-        let route = Arc::clone(&request.route);
         let may_be_early = request.envelope.stream() && request.progress != ProgressMode::Off;
-        let attempts = Box::pin(dispatch::run(Arc::clone(self), request, secrets, observer));
+        let route = Arc::clone(&request.route);
+        let (attempts, progress) = self.attempts(request);
         if !may_be_early {
             return attempts.await.map(body::late);
         }
@@ -154,5 +152,13 @@ impl<U: Upstream> Relay<U> {
             response.extensions_mut().insert(parting);
         }
         Ok(response)
+    }
+
+    /// What will be tried for `request`, and what is shown of it.
+    fn attempts(self: &Arc<Self>, request: Request) -> (Attempts<U>, Progress) {
+        let secrets = self.secrets.with(request.user.secrets());
+        let observer = Observer::new(&request, secrets.clone(), self.status, self.drain.clone());
+        let progress = observer.progress();
+        (Box::pin(dispatch::run(Arc::clone(self), request, secrets, observer)), progress)
     }
 }

@@ -1,5 +1,6 @@
 //! One attempt: send, look at the head, open the answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use super::health::Pass;
 use super::limits::Limits;
 use super::record::Record;
 use super::sieve::Sieve;
-use super::{flow, peek, resume};
+use super::{Request, flow, peek, resume};
 use crate::openai::continuation::Mode;
 use crate::retry::{Fault, classify};
 use crate::route::Candidate;
@@ -39,7 +40,7 @@ pub(super) enum Content<B> {
     /// The whole answer, checked.
     Whole(Bytes),
     /// The beginning of a stream, and where the rest comes from.
-    Stream(Opening<B>),
+    Stream(Box<Opening<B>>),
 }
 
 /// What an attempt is for.
@@ -59,18 +60,31 @@ pub(super) async fn run<U: Upstream>(
     pass: &mut Pass,
     goal: &Goal,
 ) -> Result<Opened<U::Body>, Fault> {
-    let Context { relay, request, secrets, .. } = context;
+    let request = &context.request;
     let candidate = &request.route.chain.candidates()[index];
-    let foreign = request.route.foreign_reasoning;
-    let afresh = || request.envelope.body_for(&candidate.model, &candidate.edits, foreign);
     let Goal::Continue(record) = goal else {
         let choices = request.envelope.choices();
         let sieve = match request.resumes() {
             Ok(()) => Sieve::recording(choices, candidate),
             Err(_) => Sieve::new(choices),
         };
-        return ask(context, candidate, limits, pass, afresh(), sieve).await;
+        let body = afresh(request, candidate);
+        return ask(context, candidate, limits, pass, body, sieve).await;
     };
+    // It is rare, and every attempt would have to have room for it.
+    Box::pin(go_on(context, candidate, limits, pass, record)).await
+}
+
+/// Asks `candidate` for the rest of the answer of `record`.
+async fn go_on<U: Upstream>(
+    context: &Context<U>,
+    candidate: &Candidate,
+    limits: Limits,
+    pass: &mut Pass,
+    record: &Record,
+) -> Result<Opened<U::Body>, Fault> {
+    let Context { relay, request, secrets, .. } = context;
+    let foreign = request.route.foreign_reasoning;
     let mut refusal = None;
     if let Some((body, mode)) = relay.prefills.body(&request.envelope, candidate, record.text(), foreign) {
         let sieve = Sieve::continuing(record, mode, candidate);
@@ -89,7 +103,7 @@ pub(super) async fn run<U: Upstream>(
         }
     }
     let sieve = Sieve::continuing(record, Mode::Repeats, candidate);
-    let result = ask(context, candidate, limits, pass, afresh(), sieve).await;
+    let result = ask(context, candidate, limits, pass, afresh(request, candidate), sieve).await;
     // Only an answer shows that it was refused for the beginning in it, and not for something else.
     if let Some(refusal) = refusal
         && result.as_ref().map_or_else(flow::is_difference, |_| true)
@@ -97,6 +111,11 @@ pub(super) async fn run<U: Upstream>(
         relay.prefills.refused(candidate, &secrets.mask(&refusal.reason));
     }
     result
+}
+
+/// The body that asks `candidate` for a whole answer.
+fn afresh(request: &Request, candidate: &Candidate) -> Vec<Bytes> {
+    request.envelope.body_for(&candidate.model, &candidate.edits, request.route.foreign_reasoning)
 }
 
 async fn ask<U: Upstream>(
@@ -118,7 +137,10 @@ async fn ask<U: Upstream>(
         body,
         stream,
     };
-    let response = limits.head(pass.connected(), relay.upstream.send(call)).await?;
+    let response = {
+        let sending = pin!(relay.upstream.send(call));
+        limits.head(pass.connected(), sending).await?
+    };
     let (head, body) = response.into_parts();
     pass.head(&head.headers);
     if head.status != StatusCode::OK {
@@ -127,7 +149,7 @@ async fn ask<U: Upstream>(
     }
     let content = if stream {
         let opening = peek::stream(body, &head.headers, sieve, request, relay.max_answer, limits).await?;
-        Content::Stream(opening)
+        Content::Stream(Box::new(opening))
     } else {
         Content::Whole(peek::whole(body, &head.headers, relay.max_answer, limits).await?)
     };
@@ -159,6 +181,6 @@ where
         Ok(())
     };
     // Whatever stopped it, what has been read is what there is to go by.
-    let _cut = limits.payload(all).await;
+    let _cut = limits.payload(pin!(all)).await;
     read.freeze()
 }

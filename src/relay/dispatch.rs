@@ -31,19 +31,23 @@ use end::Unasked;
 use turn::Turn;
 
 /// Tries `request` until a candidate answers or none is left.
-pub(super) async fn run<U: Upstream>(
+///
+/// What it takes is put in place before anything is awaited: a future keeps room for all that it has moved.
+pub(super) fn run<U: Upstream>(
     relay: Arc<Relay<U>>,
     request: Request,
     secrets: Secrets,
     mut observer: Observer,
-) -> Result<Answer<U>, Failure> {
+) -> impl Future<Output = Result<Answer<U>, Failure>> + std::marker::Send + use<U> {
     let mut dispatch = Dispatch::new(relay, request, secrets);
-    match dispatch.first(&mut observer).await {
-        Ok(opened) => Ok(Answer::new(opened, dispatch, observer)),
-        Err(end) => {
-            let failure = end.failure(dispatch.request(), &mut observer);
-            observer.failed_for_good(&failure);
-            Err(failure)
+    async move {
+        match dispatch.first(&mut observer).await {
+            Ok(opened) => Ok(Answer::new(opened, dispatch, observer)),
+            Err(end) => {
+                let failure = end.failure(dispatch.request(), &mut observer);
+                observer.failed_for_good(&failure);
+                Err(failure)
+            }
         }
     }
 }
@@ -218,7 +222,7 @@ impl<U: Upstream> Dispatch<U> {
 
     /// The end; unless all candidates rest for longer than the request may wait: then one attempt goes out
     /// anyway, if no other request had that privilege within the second.
-    fn insist(&mut self, stop: Stop) -> Result<(Send, Option<Pass>), End> {
+    fn insist(&mut self, stop: Stop) -> Result<(Send, Option<Box<Pass>>), End> {
         let now = self.now();
         if stop.reason == StopReason::Deadline
             && !self.is_task()

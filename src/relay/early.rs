@@ -12,7 +12,8 @@ use super::heartbeat::Heartbeat;
 use crate::openai::sse;
 use crate::upstream::Upstream;
 
-type Attempts<U> = Pin<Box<dyn Future<Output = Result<Answer<U>, Failure>> + Send>>;
+/// All that is tried for a request, to its answer or its failure.
+pub(super) type Attempts<U> = Pin<Box<dyn Future<Output = Result<Answer<U>, Failure>> + Send>>;
 
 /// The attempts of a request that has no head yet.
 pub(super) struct Waiting<U: Upstream> {
@@ -21,10 +22,7 @@ pub(super) struct Waiting<U: Upstream> {
 }
 
 impl<U: Upstream> Waiting<U> {
-    pub(super) fn new(
-        attempts: Pin<Box<impl Future<Output = Result<Answer<U>, Failure>> + Send + 'static>>,
-        heartbeat: Heartbeat,
-    ) -> Self {
+    pub(super) fn new(attempts: Attempts<U>, heartbeat: Heartbeat) -> Self {
         Self { attempts, heartbeat }
     }
 

@@ -203,23 +203,23 @@ pub(super) fn is_other_text(fault: &Fault) -> bool {
     [Differs::Text, Differs::Short, Differs::Unsure].iter().any(|why| fault.reason == difference(*why))
 }
 
-/// Reads a stream to its end before anything of it goes out: what comes back is complete, and a
-/// stream that breaks is a fault like any other. `most` is the largest answer, in bytes. Once it is
+/// Reads a stream to its end before anything of it goes out: what was its opening is all of it then, and
+/// a stream that breaks is a fault like any other. `most` is the largest answer, in bytes. Once it is
 /// `stopped`, nothing more is waited for after a finish reason.
 pub(super) async fn hold<B>(
-    opening: Opening<B>,
+    opening: &mut Opening<B>,
     most: usize,
     stopped: &CancellationToken,
-) -> Result<Opening<B>, Fault>
+) -> Result<(), Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
     if opening.body.is_none() {
-        return Ok(opening);
+        return Ok(());
     }
     let idle = opening.idle;
     let mut stopped = pin!(stopped.cancelled());
-    let mut flow = Flow::new(opening);
+    let mut flow = Flow::new(std::mem::replace(opening, Opening::whole(Bytes::new(), idle)));
     let mut held = VecDeque::new();
     let mut size = 0;
     loop {
@@ -241,7 +241,8 @@ where
             }
             Flowed::Complete => {
                 let Flow { sieve, .. } = flow;
-                return Ok(Opening { pieces: held, sieve, end: Some(End::Done), body: None, idle });
+                *opening = Opening { pieces: held, sieve, end: Some(End::Done), body: None, idle };
+                return Ok(());
             }
             Flowed::Broken(fault) => return Err(fault),
         }

@@ -108,6 +108,16 @@ impl Health {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Leave to send one attempt, if nothing has to be waited for; as a rule nothing has.
+    pub(super) fn admit_at_once(&self, ask: &Ask<'_>) -> Option<Box<Pass>> {
+        let desk = self.desk(Whom { candidate: ask.candidate, key: ask.key });
+        let mut place = Place::new(&desk, ask.candidate);
+        match desk.step(ask, &mut place, SystemTime::now()) {
+            Step::Pass(granted) => Some(Pass::new(Arc::clone(&desk), ask, granted)),
+            Step::Rest(_) | Step::Wait(_) => None,
+        }
+    }
+
     /// Leave to send one attempt.
     ///
     /// Chooses the key; takes the place of the probe after a rest, a place behind the gate after a 429,
@@ -117,7 +127,7 @@ impl Health {
     /// # Errors
     ///
     /// A [`Rest`] where the candidate is to be left alone for now.
-    pub(super) async fn admit(&self, ask: Ask<'_>) -> Result<Pass, Rest> {
+    pub(super) async fn admit(&self, ask: Ask<'_>) -> Result<Box<Pass>, Rest> {
         self.admit_telling(ask, &|_| ()).await
     }
 
@@ -130,7 +140,7 @@ impl Health {
         &self,
         ask: Ask<'_>,
         waits: &(dyn Fn(&Rest) + Sync),
-    ) -> Result<Pass, Rest> {
+    ) -> Result<Box<Pass>, Rest> {
         let desk = &self.desk(Whom { candidate: ask.candidate, key: ask.key });
         let mut place = Place::new(desk, ask.candidate);
         loop {
@@ -161,7 +171,7 @@ impl Health {
         cooldown: Cooldown,
         request: u64,
         tried: &'a [usize],
-    ) -> Option<Pass> {
+    ) -> Option<Box<Pass>> {
         if chain.iter().any(|whom| self.desk(*whom).has_insisted(&whom.candidate.model)) {
             return None;
         }

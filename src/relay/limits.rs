@@ -1,6 +1,6 @@
 //! The limits of an attempt, and those who keep them.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -48,14 +48,13 @@ impl Limits {
     pub(super) async fn head<T>(
         &self,
         connected: &Connected,
-        sending: impl Future<Output = Result<T, Fault>>,
+        mut sending: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, Fault> {
         let began = Instant::now();
-        let mut sending = pin!(sending);
         loop {
             let from = connected.at();
             let end = self.clip(from.unwrap_or_else(Instant::now), self.first_byte);
-            match tokio::time::timeout_at(end, &mut sending).await {
+            match tokio::time::timeout_at(end, sending.as_mut()).await {
                 Ok(result) => return result,
                 Err(_) if end == self.until.time => {
                     let phase = connected.at().map_or(Phase::Connect, |_| Phase::FirstByte);
@@ -73,7 +72,7 @@ impl Limits {
     /// Waits for the first payload, or for the next piece of an answer that is not streamed.
     pub(super) async fn payload<T>(
         &self,
-        reading: impl Future<Output = Result<T, Fault>>,
+        reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, Fault> {
         let began = Instant::now();
         let end = self.clip(began, self.first_token);
@@ -89,7 +88,7 @@ impl Limits {
     /// Waits for the next piece of an answer whose first payload has come, though it has not opened.
     pub(super) async fn silence<T>(
         &self,
-        reading: impl Future<Output = Result<T, Fault>>,
+        reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, Fault> {
         let began = Instant::now();
         let end = self.clip(began, self.idle);

@@ -48,7 +48,7 @@ pub(super) struct Observer {
     /// The attempt that was sent last or has answered.
     latest: Option<Try>,
     /// What the answer's candidate is told about its end.
-    pass: Option<Pass>,
+    pass: Option<Box<Pass>>,
     trail: Vec<Attempt>,
     story: Story,
     /// Whether errors are for the eyes of the user of a chat.
@@ -222,7 +222,7 @@ impl Observer {
     }
 
     /// The answer of an attempt goes out; what becomes of it, its `pass` is told.
-    pub(super) fn answered(&mut self, attempt: Try, pass: Pass) {
+    pub(super) fn answered(&mut self, attempt: Try, pass: Box<Pass>) {
         let left = pass.quota_left();
         tracing::info!(
             request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
@@ -237,7 +237,7 @@ impl Observer {
 
     /// How many requests the quotas of the answer's key leave, the tightest one counted.
     pub(super) fn quota_left(&self) -> Option<u32> {
-        self.pass.as_ref().and_then(Pass::quota_left)?.lowest()
+        self.pass.as_deref().and_then(Pass::quota_left)?.lowest()
     }
 
     /// The provider sent something that is no event; said once a stream.

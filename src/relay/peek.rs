@@ -2,6 +2,7 @@
 //! here is a failed attempt, whatever the HTTP status said.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -52,11 +53,15 @@ pub(super) async fn stream<B>(
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    let (body, sieve, prelude) = match limits.payload(begin(body, sieve, headers)).await? {
+    let beginning = {
+        let beginning = pin!(begin(body, sieve, headers));
+        limits.payload(beginning).await?
+    };
+    let (body, sieve, prelude) = match beginning {
         Beginning::Events(mut reading) => {
             // What a candidate says again may take long, but it is not silent.
             while !reading.is_over() {
-                limits.silence(reading.step(headers)).await?;
+                limits.silence(pin!(reading.step(headers))).await?;
             }
             return reading.opening(limits);
         }
@@ -145,7 +150,7 @@ where
 {
     let mut first: Option<Bytes> = None;
     let mut read = start;
-    while let Some(data) = limits.payload(next_data(&mut body)).await? {
+    while let Some(data) = limits.payload(pin!(next_data(&mut body))).await? {
         if read.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
             return Err(too_large(most));
         }

@@ -26,7 +26,7 @@ pub(super) enum Resumed<U: Upstream> {
     /// Nothing yet, but something to say.
     Say(Bytes),
     /// The rest of the answer.
-    With(Opening<U::Body>, Observer, Box<Dispatch<U>>),
+    With(Box<Opening<U::Body>>, Observer, Box<Dispatch<U>>),
     /// The end, told as the break with all that came of it.
     Never(Break, Observer),
 }

@@ -47,13 +47,13 @@ enum State<U: Upstream> {
 
 impl<U: Upstream> Stream<U> {
     pub(super) fn new(
-        opening: Opening<U::Body>,
+        opening: Box<Opening<U::Body>>,
         observer: Observer,
         way_on: WayOn<U>,
         drain: CancellationToken,
     ) -> Self {
         Self {
-            state: State::Flowing(Flow::new(opening), observer, way_on),
+            state: State::Flowing(Flow::new(*opening), observer, way_on),
             last: VecDeque::new(),
             drained: Box::pin(drain.cancelled_owned()),
             outcome: Outcome::Ok,
@@ -104,7 +104,7 @@ impl<U: Upstream> Stream<U> {
                 State::Resuming(resuming) => match resuming.poll_next(cx) {
                     Poll::Ready(Resumed::Say(bytes)) => return Poll::Ready(Some(bytes)),
                     Poll::Ready(Resumed::With(opening, observer, dispatch)) => {
-                        self.state = State::Flowing(Flow::new(opening), observer, Ok(dispatch));
+                        self.state = State::Flowing(Flow::new(*opening), observer, Ok(dispatch));
                     }
                     Poll::Ready(Resumed::Never(broken, observer)) => {
                         observer.unanswered();

@@ -95,7 +95,8 @@ impl Upstream for Client {
                 Err(Lost { fault, .. }) => return Err(fault),
             }
         }
-        let connection = target.endpoint.connect(call.connect).await?;
+        // Most attempts need none, and need no room for the handshake.
+        let connection = Box::pin(target.endpoint.connect(call.connect)).await?;
         call.connected.mark();
         let answer = connection.send(&request).await.map_err(|lost| lost.fault)?;
         Ok(target.answer(answer))

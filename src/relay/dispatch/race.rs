@@ -19,7 +19,7 @@ use crate::upstream::Upstream;
 pub(super) struct Won<B> {
     pub(super) attempt: Try,
     pub(super) opened: Opened<B>,
-    pub(super) pass: Pass,
+    pub(super) pass: Box<Pass>,
 }
 
 /// An attempt that failed.
@@ -37,11 +37,11 @@ struct Sent<B> {
     result: Ending<B>,
 }
 
-type Ending<B> = Pin<Box<dyn Future<Output = (Pass, Result<Opened<B>, Fault>)> + std::marker::Send>>;
+type Ending<B> = Pin<Box<dyn Future<Output = (Box<Pass>, Result<Opened<B>, Fault>)> + std::marker::Send>>;
 
 #[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Event<B> {
-    Ended(Sent<B>, Pass, Result<Opened<B>, Fault>),
+    Ended(Sent<B>, Box<Pass>, Result<Opened<B>, Fault>),
     Late,
 }
 
@@ -52,7 +52,7 @@ impl<U: Upstream> Dispatch<U> {
     pub(super) async fn race(
         &mut self,
         send: Send,
-        pass: Pass,
+        pass: Box<Pass>,
         goal: &Goal,
         observer: &mut Observer,
     ) -> Result<Won<U::Body>, Failed> {
@@ -100,7 +100,7 @@ impl<U: Upstream> Dispatch<U> {
         }
     }
 
-    fn sent(&self, send: Send, mut pass: Pass, goal: &Goal, observer: &mut Observer) -> Sent<U::Body> {
+    fn sent(&self, send: Send, mut pass: Box<Pass>, goal: &Goal, observer: &mut Observer) -> Sent<U::Body> {
         let context = Arc::clone(&self.context);
         let candidate = &context.request.route.chain.candidates()[send.candidate];
         let attempt = Try::new(&send, candidate, pass.key_name().map(Into::into));

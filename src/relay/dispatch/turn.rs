@@ -9,7 +9,7 @@ use super::race::{Failed, Won};
 use super::{Context, Dispatch, End};
 use crate::relay::attempt::{Content, Goal, Opened};
 use crate::relay::flow;
-use crate::relay::health::{Ask, News, Pass, Rest};
+use crate::relay::health::{Ask, News, Pass, Rest, Whom};
 use crate::relay::observer::Observer;
 use crate::retry::pooled::Pooled;
 use crate::retry::schedule::Send;
@@ -38,7 +38,7 @@ impl<U: Upstream> Dispatch<U> {
     pub(super) async fn turn(
         &mut self,
         send: &Send,
-        mut pass: Option<Pass>,
+        mut pass: Option<Box<Pass>>,
         goal: &Goal,
         observer: &mut Observer,
     ) -> Turn<U::Body> {
@@ -68,8 +68,8 @@ impl<U: Upstream> Dispatch<U> {
             self.rests[send.candidate] = None;
             let key = pass.key();
             let failed = match self.race(send, pass, goal, observer).await {
-                Ok(won) => match self.take(won, observer).await {
-                    Ok(opened) => return Turn::Opened(opened),
+                Ok(won) => match self.verified(won, observer).await {
+                    Ok(won) => return Turn::Opened(self.take(won, observer)),
                     Err(failed) => failed,
                 },
                 Err(failed) => failed,
@@ -99,31 +99,34 @@ impl<U: Upstream> Dispatch<U> {
         }
     }
 
-    /// Takes an answer that has opened; where it is to be verified, once it is complete.
-    async fn take(&mut self, won: Won<U::Body>, observer: &mut Observer) -> Result<Opened<U::Body>, Failed> {
-        let Won { attempt, mut opened, pass } = won;
-        if let Content::Stream(opening) = opened.content {
-            self.opened = Instant::now();
-            if self.request().route.delivery == Delivery::Verified {
-                let held = flow::hold(opening, self.relay().max_answer, &self.relay().drain.streams).await;
-                self.paused += self.opened.elapsed();
-                match held {
-                    Ok(opening) => opened.content = Content::Stream(opening),
-                    Err(fault) => {
-                        let fault = observer.failed(&attempt, fault);
-                        let candidate = self.schedule.current();
-                        let key = pass.other_keys().then_some(pass.key());
-                        self.waiting.extend(pass.failed(&fault));
-                        return Err(Failed { candidate, fault, key });
-                    }
-                }
-            } else {
-                opened.content = Content::Stream(opening);
-            }
+    /// An answer that has opened; where it is to be verified, once it is complete.
+    async fn verified(
+        &mut self,
+        mut won: Won<U::Body>,
+        observer: &mut Observer,
+    ) -> Result<Won<U::Body>, Failed> {
+        let Content::Stream(opening) = &mut won.opened.content else { return Ok(won) };
+        self.opened = Instant::now();
+        if self.request().route.delivery != Delivery::Verified {
+            return Ok(won);
         }
+        let held = flow::hold(opening, self.relay().max_answer, &self.relay().drain.streams);
+        let held = Box::pin(held).await;
+        self.paused += self.opened.elapsed();
+        let Err(fault) = held else { return Ok(won) };
+        let Won { attempt, pass, .. } = won;
+        let fault = observer.failed(&attempt, fault);
+        let candidate = self.schedule.current();
+        let key = pass.other_keys().then_some(pass.key());
+        self.waiting.extend(pass.failed(&fault));
+        Err(Failed { candidate, fault, key })
+    }
+
+    fn take(&mut self, won: Won<U::Body>, observer: &mut Observer) -> Opened<U::Body> {
+        let Won { attempt, opened, pass } = won;
         self.waiting.clear();
         observer.answered(attempt, pass);
-        Ok(opened)
+        opened
     }
 
     /// Leave from all that the other requests know. Only for its `first` key an attempt waits; the wait in
@@ -134,11 +137,11 @@ impl<U: Upstream> Dispatch<U> {
         tried: &[usize],
         first: bool,
         observer: &Observer,
-    ) -> Result<Pass, Refused> {
+    ) -> Result<Box<Pass>, Refused> {
         let Context { relay, request, .. } = &*self.context;
         let whom = self.context.whom(send.candidate);
         let candidate = whom.candidate;
-        let (now, until, of) = (Instant::now(), self.until(send).time, self.schedule.of());
+        let (now, until) = (Instant::now(), self.until(send).time);
         let alone = self.schedule.alone();
         let quota_patience = match request.route.order {
             _ if !first || self.is_task() => now,
@@ -158,7 +161,25 @@ impl<U: Upstream> Dispatch<U> {
             quota_patience,
             spends_quota: true,
         };
-        let news = relay.health.news(whom);
+        if let Some(pass) = relay.health.admit_at_once(&ask) {
+            if self.queues_for(send) {
+                send.wait = Duration::ZERO;
+            }
+            return Ok(pass);
+        }
+        Box::pin(self.admit_later(send, ask, observer)).await
+    }
+
+    /// The same where it may have to be waited for.
+    async fn admit_later(
+        &self,
+        send: &mut Send,
+        ask: Ask<'_>,
+        observer: &Observer,
+    ) -> Result<Box<Pass>, Refused> {
+        let relay = &self.context.relay;
+        let (began, candidate, of) = (Instant::now(), ask.candidate, self.schedule.of());
+        let news = relay.health.news(Whom { candidate, key: ask.key });
         let queued = *send;
         let waited = AtomicBool::new(false);
         let waits = |rest: &Rest| {
@@ -177,7 +198,7 @@ impl<U: Upstream> Dispatch<U> {
             send.wait = Duration::ZERO;
         }
         if waited.into_inner() {
-            send.wait += now.elapsed();
+            send.wait += began.elapsed();
         }
         result
     }

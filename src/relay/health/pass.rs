@@ -19,6 +19,8 @@ use crate::upstream::{Connected, Credential};
 
 /// Leave to send one attempt, held until it is over. Dropped without a word it says nothing about
 /// anyone, and gives back what it holds.
+///
+/// It goes through many hands, so it comes in a box.
 #[derive(Debug)]
 pub(in crate::relay) struct Pass {
     desk: Arc<Desk>,
@@ -39,9 +41,9 @@ pub(in crate::relay) struct Pass {
 }
 
 impl Pass {
-    pub(super) fn new(desk: Arc<Desk>, ask: &Ask<'_>, granted: Granted) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, ask: &Ask<'_>, granted: Granted) -> Box<Self> {
         let Granted { key, leaves, passage, counted, left } = granted;
-        Self {
+        Box::new(Self {
             desk,
             model: Arc::clone(&ask.candidate.model),
             key,
@@ -54,7 +56,7 @@ impl Pass {
             connected: Connected::default(),
             left,
             opened: false,
-        }
+        })
     }
 
     /// Told when the attempt has a connection to send over. One that never had is no request of the quotas.
@@ -141,7 +143,7 @@ impl Pass {
     }
 
     /// The answer ended well.
-    pub(in crate::relay) fn finished(mut self) {
+    pub(in crate::relay) fn finished(mut self: Box<Self>) {
         self.opened();
         self.settle(|book, leaves, pass| {
             let key = &mut book.keys[pass.key];
@@ -158,7 +160,7 @@ impl Pass {
     /// nothing does if it is one of them already.
     ///
     /// What is wrong with the request, and what the deadline cut short, is held against nobody.
-    pub(in crate::relay) fn failed(mut self, fault: &Fault) -> Option<Waiting> {
+    pub(in crate::relay) fn failed(mut self: Box<Self>, fault: &Fault) -> Option<Waiting> {
         let now = self.desk.now();
         let blamed = self.cooldown.enabled && blames(fault.class) && !fault.clipped;
         let mut rest = None;

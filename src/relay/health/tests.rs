@@ -76,11 +76,11 @@ fn ask<'a>(health: &Health, candidate: &'a Candidate) -> Ask<'a> {
 }
 
 /// Leave for an attempt that reaches the provider.
-async fn admit(health: &Health, candidate: &Candidate) -> Result<Pass, Rest> {
+async fn admit(health: &Health, candidate: &Candidate) -> Result<Box<Pass>, Rest> {
     sent(health, ask(health, candidate)).await
 }
 
-async fn sent(health: &Health, ask: Ask<'_>) -> Result<Pass, Rest> {
+async fn sent(health: &Health, ask: Ask<'_>) -> Result<Box<Pass>, Rest> {
     let pass = health.admit(ask).await?;
     pass.connected().mark();
     Ok(pass)
@@ -103,7 +103,7 @@ fn rests(health: &Health, candidate: &Candidate, key: usize) -> [Option<Duration
 }
 
 /// Ends an attempt at `candidate` with `fault`; gives the rest that begins or grows longer with it.
-fn fail(health: &Health, candidate: &Candidate, pass: Pass, fault: &Fault) -> Option<Duration> {
+fn fail(health: &Health, candidate: &Candidate, pass: Box<Pass>, fault: &Fault) -> Option<Duration> {
     let key = pass.key();
     let before = rests(health, candidate, key);
     pass.failed(fault);

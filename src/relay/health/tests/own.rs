@@ -10,7 +10,7 @@ fn ask_with<'a>(health: &Health, candidate: &'a Candidate, key: &'a UserKey) -> 
     Ask { key: Some(key), ..ask(health, candidate) }
 }
 
-async fn admit_with(health: &Health, candidate: &Candidate, key: &UserKey) -> Result<Pass, Rest> {
+async fn admit_with(health: &Health, candidate: &Candidate, key: &UserKey) -> Result<Box<Pass>, Rest> {
     sent(health, ask_with(health, candidate, key)).await
 }
 
