@@ -16,7 +16,7 @@ use crate::relay::{Drain, Health, Relay};
 use crate::route::{Current, Route};
 use crate::server::accept;
 use crate::server::front::Front;
-use crate::server::router::{App, router};
+use crate::server::router::{App, Paths};
 use crate::server::{self, Limits, Summary};
 use crate::shutdown::Signals;
 use crate::upstream::Upstream;
@@ -126,7 +126,7 @@ pub async fn run_with<U: Upstream>(
     let cors = runtime.server.cors.clone();
     let routes = Arc::new(Current::new(&runtime.routes));
     let lists = discover::keep_fresh(Arc::clone(&runtime), Arc::clone(&routes));
-    let paths = router(Arc::new(App { runtime, routes, relay: Arc::clone(&relay), limits }));
+    let paths = Paths::new(Arc::new(App { runtime, routes, relay: Arc::clone(&relay), limits }));
     let front = Front::new(paths, cors, drain.clone());
     let serving = async {
         let serving = pin!(server::serve(listener, front, limits, &drain, grace, shutdown));

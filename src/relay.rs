@@ -71,7 +71,7 @@ pub struct Request {
     pub progress: ProgressMode,
     /// The body, read and checked.
     pub envelope: Envelope,
-    /// The client's headers, unfiltered.
+    /// Those of the client's headers that attempts may carry.
     pub headers: HeaderMap,
 }
 
@@ -135,23 +135,29 @@ impl<U: Upstream> Relay<U> {
     /// # Errors
     ///
     /// A [`Failure`] if no candidate answered before a head had gone out.
-    pub async fn respond(self: &Arc<Self>, request: Request) -> Result<Response<Body<U>>, Failure> {
+    pub fn respond(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<Response<Body<U>>, Failure>> + Send + use<U> {
         let may_be_early = request.envelope.stream() && request.progress != ProgressMode::Off;
         let route = Arc::clone(&request.route);
+        let head_after = self.head_after;
         let (attempts, progress) = self.attempts(request);
-        if !may_be_early {
-            return attempts.await.map(body::late);
+        async move {
+            if !may_be_early {
+                return attempts.await.map(body::late);
+            }
+            let parting = progress.parting();
+            let heartbeat = Heartbeat::new(progress, head_after);
+            let mut response = match Waiting::new(attempts, heartbeat).head().await {
+                Ok(early) => body::early(&route, early),
+                Err(result) => result.map(body::late)?,
+            };
+            if let Some(parting) = parting {
+                response.extensions_mut().insert(parting);
+            }
+            Ok(response)
         }
-        let parting = progress.parting();
-        let heartbeat = Heartbeat::new(progress, self.head_after);
-        let mut response = match Waiting::new(attempts, heartbeat).head().await {
-            Ok(early) => body::early(&route, early),
-            Err(result) => result.map(body::late)?,
-        };
-        if let Some(parting) = parting {
-            response.extensions_mut().insert(parting);
-        }
-        Ok(response)
     }
 
     /// What will be tried for `request`, and what is shown of it.

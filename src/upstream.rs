@@ -86,7 +86,7 @@ pub struct Call<'a> {
     pub connect: Duration,
     /// Told when there is a connection to send over.
     pub connected: &'a Connected,
-    /// The client's headers, unfiltered.
+    /// The client's headers; which of them go out is decided here.
     pub client_headers: &'a HeaderMap,
     /// The body, in slices that are sent one after the other.
     pub body: Vec<Bytes>,

@@ -8,7 +8,13 @@ use super::stream::Stream;
 use super::{Outcome, attempt};
 use crate::upstream::Upstream;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+pub(super) const ROUTE: HeaderName = HeaderName::from_static("x-backstop-route");
+const PROVIDER: HeaderName = HeaderName::from_static("x-backstop-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-backstop-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
+const QUOTA: HeaderName = HeaderName::from_static("x-backstop-quota-remaining");
 
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
@@ -47,12 +53,12 @@ impl<U: Upstream> Content<U> {
 impl<U: Upstream> Answer<U> {
     pub(super) fn new(opened: attempt::Opened<U::Body>, dispatch: Dispatch<U>, observer: Observer) -> Self {
         let attempt::Opened { mut headers, provider, model, content } = opened;
-        insert(&mut headers, "x-backstop-route", &dispatch.request().route.name);
-        insert(&mut headers, "x-backstop-provider", &provider);
-        insert(&mut headers, "x-backstop-model", &model);
-        headers.insert("x-backstop-attempts", observer.attempts().into());
+        insert(&mut headers, ROUTE, &dispatch.request().route.name);
+        insert(&mut headers, PROVIDER, &provider);
+        insert(&mut headers, MODEL, &model);
+        headers.insert(ATTEMPTS, observer.attempts().into());
         if let Some(left) = observer.quota_left() {
-            headers.insert("x-backstop-quota-remaining", left.into());
+            headers.insert(QUOTA, left.into());
         }
         match &content {
             attempt::Content::Stream(_) => {
@@ -76,13 +82,15 @@ impl<U: Upstream> Answer<U> {
 }
 
 /// Inserts a header unless `value` cannot stand in one.
-pub(super) fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
         headers.insert(name, value);
     }
 }
 
+const JSON: &[u8] = b"application/json";
+
 fn is_json(headers: &HeaderMap) -> bool {
     let label = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    label.is_some_and(|label| label.to_ascii_lowercase().starts_with(b"application/json"))
+    label.and_then(|label| label.get(..JSON.len())).is_some_and(|label| label.eq_ignore_ascii_case(JSON))
 }

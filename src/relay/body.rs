@@ -34,7 +34,7 @@ pub(super) fn early<U: Upstream>(route: &Route, early: Early<U>) -> Response<Bod
     let mut response = Response::new(Body(State::Early(early)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
-    answer::insert(headers, "x-backstop-route", &route.name);
+    answer::insert(headers, answer::ROUTE, &route.name);
     response
 }
 

@@ -24,28 +24,34 @@ pub(super) fn clip(text: &str) -> Cow<'_, str> {
 
 /// Who asks, for handlers; an extension of the request.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub struct Asked {
     /// The value of `x-request-id`.
-    pub id: Arc<str>,
+    pub(super) id: Arc<str>,
     /// The client's IP address.
-    pub client: Arc<str>,
+    pub(super) client: Arc<str>,
     /// The path, without its query, clipped.
-    pub path: Arc<str>,
-    user: Arc<OnceLock<Arc<str>>>,
-    relayed: Arc<AtomicBool>,
+    pub(super) path: Arc<str>,
+    learnt: Arc<Learnt>,
+}
+
+/// What becomes known of a request on its way.
+#[derive(Debug, Default)]
+struct Learnt {
+    user: OnceLock<Arc<str>>,
+    relayed: AtomicBool,
 }
 
 impl Asked {
     /// It is known now who asks.
-    pub fn is(&self, user: &User) {
+    pub(super) fn is(&self, user: &User) {
         if let Some(name) = user.name() {
-            self.user.get_or_init(|| Arc::clone(name));
+            self.learnt.user.get_or_init(|| Arc::clone(name));
         }
     }
 
     /// From here on the relay answers, and it writes the access line when the answer has ended.
-    pub fn hand_over(&self) {
-        self.relayed.store(true, Ordering::Relaxed);
+    pub(super) fn hand_over(&self) {
+        self.learnt.relayed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -71,13 +77,7 @@ impl Line {
         cut: CancellationToken,
     ) -> Self {
         Self {
-            asked: Asked {
-                id,
-                client,
-                path: clip(path).into(),
-                user: Arc::default(),
-                relayed: Arc::default(),
-            },
+            asked: Asked { id, client, path: clip(path).into(), learnt: Arc::default() },
             method: method.clone(),
             began: Instant::now(),
             cut,
@@ -96,14 +96,14 @@ impl Line {
     }
 
     fn write(&mut self, outcome: Outcome, status: u16) {
-        if self.written || self.asked.relayed.load(Ordering::Relaxed) {
+        if self.written || self.asked.learnt.relayed.load(Ordering::Relaxed) {
             return;
         }
         self.written = true;
         telemetry::access(&Access {
             request_id: &self.asked.id,
             client: &self.asked.client,
-            user: self.asked.user.get().map(|user| &**user),
+            user: self.asked.learnt.user.get().map(|user| &**user),
             method: &clip(self.method.as_str()),
             path: &self.asked.path,
             outcome: outcome.as_str(),

@@ -1,11 +1,14 @@
 //! Reads the body of a request, once, to its cap.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use bytesize::ByteSize;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +19,10 @@ use crate::retry::Words;
 
 /// What a client only announces is worth this much memory; the rest comes as it sends it.
 const AHEAD: usize = 1024 * 1024;
+
+/// A body up to this size leaves the buffer that it was read into, which its connection can use again then: a
+/// request may wait for minutes, and the buffer has 8 KB.
+const SMALL: usize = 4 * 1024;
 
 /// The slowest that a body may come in the long run, in bytes a second.
 ///
@@ -34,71 +41,63 @@ pub(super) struct Reader<'a> {
     pub draining: &'a CancellationToken,
 }
 
+/// How a body comes.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When it was first waited for.
+    began: Option<Instant>,
+    /// How many bytes have come.
+    received: usize,
+}
+
+type Awaited = Option<Result<Frame<Bytes>, axum::Error>>;
+
 impl Reader<'_> {
     /// The whole of `body`.
-    pub async fn read(&self, body: Body) -> Result<Bytes, ApiError> {
-        tokio::select! {
-            biased;
-            read = self.whole(body) => read,
-            () = self.draining.cancelled() => Err(ApiError::shutting_down()),
-        }
-    }
-
-    async fn whole(&self, mut body: Body) -> Result<Bytes, ApiError> {
-        let began = Instant::now();
+    pub async fn read(&self, mut body: Body) -> Result<Bytes, ApiError> {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > self.cap {
             return Err(self.too_large());
         }
-        let Some(first) = self.next(&mut body, began, 0).await? else {
+        let mut pace = Pace::default();
+        let Some(first) = self.next(&mut body, &mut pace).await? else {
             return Ok(Bytes::new());
         };
-        if first.len() > self.cap {
-            return Err(self.too_large());
-        }
-        let Some(second) = self.next(&mut body, began, first.len()).await? else {
-            return Ok(first);
+        let Some(second) = self.next(&mut body, &mut pace).await? else {
+            return Ok(if first.len() <= SMALL { Bytes::copy_from_slice(&first) } else { first });
         };
-        let mut whole = BytesMut::with_capacity(announced.min(AHEAD).max(first.len() + second.len()));
+        let mut whole = BytesMut::with_capacity(announced.min(AHEAD).max(pace.received));
         whole.extend_from_slice(&first);
         drop(first);
-        let mut piece = Some(second);
-        while let Some(bytes) = piece {
-            if whole.len() + bytes.len() > self.cap {
-                return Err(self.too_large());
-            }
+        whole.extend_from_slice(&second);
+        drop(second);
+        while let Some(bytes) = self.next(&mut body, &mut pace).await? {
             whole.extend_from_slice(&bytes);
-            piece = self.next(&mut body, began, whole.len()).await?;
         }
         Ok(whole.freeze())
     }
 
-    /// The next bytes after `received`, or nothing at the end.
-    async fn next(
-        &self,
-        body: &mut Body,
-        began: Instant,
-        received: usize,
-    ) -> Result<Option<Bytes>, ApiError> {
-        let silent = Instant::now() + self.pause;
-        let slow = began + self.pause + Duration::from_millis(received as u64 * 1000 / SLOWEST);
+    /// The next bytes, or nothing at the end.
+    async fn next(&self, body: &mut Body, pace: &mut Pace) -> Result<Option<Bytes>, ApiError> {
         loop {
-            let frame = timeout_at(silent.min(slow), body.frame()).await.map_err(|_| {
-                let message = if received == 0 || silent <= slow {
-                    format!("the body of the request stopped coming for {}", Words(self.pause))
-                } else {
-                    let took = Words::about(began.elapsed());
-                    format!("the body of the request came too slowly: {received} bytes in {took}")
-                };
-                ApiError::new(Outcome::RequestTimeout, message)
-            })?;
+            // Mostly they are there already, and nothing needs a clock.
+            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;
+            let frame = match polled {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => Box::pin(self.wait(body, pace)).await?,
+            };
             match frame {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data()
                         && !bytes.is_empty()
                     {
-                        return Ok(Some(bytes));
+                        pace.received += bytes.len();
+                        return if pace.received > self.cap {
+                            Err(self.too_large())
+                        } else {
+                            Ok(Some(bytes))
+                        };
                     }
                 }
                 Some(Err(error)) => {
@@ -107,6 +106,29 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// Waits for the next frame.
+    async fn wait(&self, body: &mut Body, pace: &mut Pace) -> Result<Awaited, ApiError> {
+        let now = Instant::now();
+        let began = *pace.began.get_or_insert(now);
+        let received = pace.received;
+        let silent = now + self.pause;
+        let slow = began + self.pause + Duration::from_millis(received as u64 * 1000 / SLOWEST);
+        let late = tokio::select! {
+            biased;
+            frame = timeout_at(silent.min(slow), body.frame()) => frame,
+            () = self.draining.cancelled() => return Err(ApiError::shutting_down()),
+        };
+        late.map_err(|_| {
+            let message = if received == 0 || silent <= slow {
+                format!("the body of the request stopped coming for {}", Words(self.pause))
+            } else {
+                let took = Words::about(began.elapsed());
+                format!("the body of the request came too slowly: {received} bytes in {took}")
+            };
+            ApiError::new(Outcome::RequestTimeout, message)
+        })
     }
 
     fn too_large(&self) -> ApiError {
@@ -122,10 +144,8 @@ impl Reader<'_> {
 mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
+    use std::task::Context;
 
-    use http_body::Frame;
     use proptest::prelude::*;
     use tokio::time::{Sleep, sleep};
 
@@ -165,12 +185,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_piece_is_not_copied() {
-        let bytes = Bytes::from_static(b"{}");
+    async fn one_piece_is_not_copied_unless_it_is_small() {
+        for (size, shared) in [(SMALL, false), (SMALL + 1, true)] {
+            let bytes = Bytes::from(vec![b' '; size]);
 
-        let read = read(Body::from(bytes.clone()), 10).await.unwrap();
+            let read = read(Body::from(bytes.clone()), size).await.unwrap();
 
-        assert_eq!(read.as_ptr(), bytes.as_ptr());
+            assert_eq!(read, bytes);
+            assert_eq!(read.as_ptr() == bytes.as_ptr(), shared, "{size}");
+        }
     }
 
     #[tokio::test]

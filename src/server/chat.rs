@@ -3,55 +3,59 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
-use axum::response::Response;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
 
 use super::access::{Asked, clip};
 use super::error::ApiError;
 use super::router::App;
 use super::{body, choice, profile, user};
 use crate::openai::envelope::{Envelope, InvalidRequest};
-use crate::relay::{self, Outcome};
+use crate::relay::{self, Outcome, User};
 use crate::route::{Candidate, Kind, Live, ProgressMode, Route, Routes};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, headers};
 
 /// Reads the request and has the relay answer it.
-pub(super) async fn complete<U: Upstream>(
-    State(app): State<Arc<App<U>>>,
-    Extension(asked): Extension<Asked>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(super) async fn complete<U: Upstream>(app: Arc<App<U>>, asked: Asked, request: Request) -> Response {
+    let (mut head, body) = request.into_parts();
     // Without a route it is the client that says who reads its errors.
     let is_for_a_chat =
-        profile::choose(request.headers(), None, request.uri().path()).is_ok_and(ProgressMode::is_for_a_chat);
-    let request = prepare(&app, asked, request).await;
-    let request = request.map_err(|error| if is_for_a_chat { error.for_a_chat() } else { error })?;
-    let name = Arc::clone(&request.route.name);
-    match app.relay.respond(request).await {
-        Ok(response) => Ok(response.map(Body::new)),
-        Err(failure) => Err(ApiError::from_failure(&failure, name)),
+        profile::choose(&head.headers, None, head.uri.path()).is_ok_and(ProgressMode::is_for_a_chat);
+    let request = match user::take(&mut head.headers, &app.runtime) {
+        Ok(user) => {
+            asked.is(&user);
+            let draining = &app.relay.drain.pauses;
+            let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
+            reader.read(body).await.and_then(|body| prepare(&app, asked, user, head, body))
+        }
+        Err(bad) => Err(ApiError::new(Outcome::InvalidRequest, bad.to_string())),
+    };
+    let (name, answer) = match request {
+        Ok(request) => (Arc::clone(&request.route.name), app.relay.respond(request)),
+        Err(error) => return if is_for_a_chat { error.for_a_chat() } else { error }.into_response(),
+    };
+    match answer.await {
+        Ok(response) => response.map(Body::new),
+        Err(failure) => ApiError::from_failure(&failure, name).into_response(),
     }
 }
 
-/// Reads the request and finds its route; from then on the access line is the relay's.
-async fn prepare<U: Upstream>(
+/// Finds the route of a request; from then on the access line is the relay's.
+fn prepare<U: Upstream>(
     app: &App<U>,
     asked: Asked,
-    request: Request,
+    user: User,
+    head: Parts,
+    body: Bytes,
 ) -> Result<relay::Request, ApiError> {
-    let (mut head, body) = request.into_parts();
-    let user = user::take(&mut head.headers, &app.runtime)
-        .map_err(|bad| ApiError::new(Outcome::InvalidRequest, bad.to_string()))?;
-    asked.is(&user);
-    let draining = &app.relay.drain.pauses;
-    let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
-    let body = reader.read(body).await?;
     let envelope = Envelope::parse(body).map_err(invalid_request)?;
     let routes = app.routes.snapshot();
     let Some(route) = routes.resolve(envelope.model()) else {
         return Err(model_not_found(&routes, envelope.model()));
     };
-    if draining.is_cancelled() {
+    if app.relay.drain.pauses.is_cancelled() {
         return Err(ApiError::shutting_down());
     }
     let route = choice::choose(&routes, route, &envelope, &head.headers, &user, &asked.id);
@@ -71,7 +75,7 @@ async fn prepare<U: Upstream>(
         progress,
         route,
         envelope,
-        headers: head.headers,
+        headers: headers::from_client(&head.headers),
     })
 }
 

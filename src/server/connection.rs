@@ -1,7 +1,6 @@
 //! One connection, from its first byte to its end.
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use super::Limits;
 use super::error::ApiError;
 use super::front::{Front, Service};
-use super::guard::Guarded;
 use super::request_id::{self, X_REQUEST_ID};
 use super::watch::{Watch, Watched};
 use crate::relay::Outcome;
@@ -89,9 +87,8 @@ async fn converse<S: Service>(
         move |request: http::Request<Incoming>| {
             watch.request_began();
             let watch = Arc::clone(&watch);
-            let response = Arc::clone(&front).answer(Arc::clone(&client), request.map(axum::body::Body::new));
-            let answer = async move { Ok::<_, Infallible>(Guarded::wrap(response.await, watch)) };
-            Box::pin(answer) as Pin<Box<dyn Future<Output = _> + Send>>
+            let request = request.map(axum::body::Body::new);
+            Box::pin(Arc::clone(&front).answer(Arc::clone(&client), watch, request))
         }
     });
     let mut connection = http1::Builder::new()

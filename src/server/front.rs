@@ -4,111 +4,117 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode, Uri};
 
-use super::access::{Line, clip};
+use super::access::{Asked, Line, clip};
 use super::error::ApiError;
-use super::guard;
+use super::guard::{self, Guarded};
 use super::origin::{self, Page};
 use super::request_id::{self, X_REQUEST_ID};
+use super::watch::Watch;
 use crate::config::Cors;
 use crate::relay::{Drain, Outcome};
 
-/// What stands behind the front: the router, or a stand-in for it.
-pub trait Service:
-    tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
-{
+/// An answer in the making.
+pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// What stands behind the front: the paths, or a stand-in for them.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a request that is called so.
+    fn answer(&self, asked: Asked, request: Request) -> Answering;
 }
 
-impl<S> Service for S where
+impl<S> Service for S
+where
     S: tower::Service<Request, Response = Response, Error = Infallible, Future: Send>
         + Clone
         + Send
         + Sync
-        + 'static
+        + 'static,
 {
+    fn answer(&self, asked: Asked, mut request: Request) -> Answering {
+        request.extensions_mut().insert(asked);
+        let answer = tower::ServiceExt::oneshot(self.clone(), request);
+        Box::pin(async move {
+            match answer.await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        })
+    }
 }
 
 /// The way into a service.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Front<S> {
     inner: S,
-    cors: Arc<Cors>,
+    cors: Cors,
     drain: Drain,
 }
 
 impl<S: Service> Front<S> {
     /// The way into `inner` for the pages of `cors`, until the `drain`.
     pub fn new(inner: S, cors: Cors, drain: Drain) -> Self {
-        Self { inner, cors: Arc::new(cors), drain }
+        Self { inner, cors, drain }
     }
 
     /// Answers a request of `client`. It has its access line from here on, though nobody may ever poll the
-    /// answer: a client that closes at once is gone by then.
+    /// answer: a client that closes at once is gone by then. The `watch` over its connection is told when the
+    /// answer has ended.
+    ///
+    /// It is one future and holds the next one in a box, for a future keeps room for all that it has moved.
     pub(super) fn answer(
         self: Arc<Self>,
         client: Arc<str>,
+        watch: Arc<Watch>,
         request: Request,
-    ) -> impl Future<Output = Response> + Send + use<S> {
+    ) -> impl Future<Output = Result<http::Response<Guarded>, Infallible>> + Send + use<S> {
         let id = request_id::choose(request.headers());
         let cut = self.drain.streams.clone();
-        let line = Line::begin(Arc::clone(&id), client, request.method(), request.uri().path(), cut);
-        async move { self.follow(line, &id, request).await }
-    }
+        let line = Line::begin(id, client, request.method(), request.uri().path(), cut);
+        async move {
+            let page = Page::of(&self.cors, request.headers());
 
-    async fn follow(&self, line: Line, id: &str, request: Request) -> Response {
-        let page = Page::of(&self.cors, request.headers());
+            let mut response = match &page {
+                Page::Forbidden(origin) => forbidden(origin).into_response(),
+                _ if origin::is_preflight(request.method(), request.headers()) => {
+                    let mut response = StatusCode::NO_CONTENT.into_response();
+                    *response.headers_mut() = origin::preflight(request.headers());
+                    response
+                }
+                _ => match guard::catch(self.pass(&line, request)).await {
+                    Ok(response) => response,
+                    Err(_) => ApiError::new(Outcome::Internal, "unexpected error").into_response(),
+                },
+            };
 
-        let mut response = match &page {
-            Page::Forbidden(origin) => forbidden(origin).into_response(),
-            _ if origin::is_preflight(request.method(), request.headers()) => {
-                let mut response = StatusCode::NO_CONTENT.into_response();
-                *response.headers_mut() = origin::preflight(request.headers());
-                response
+            let headers = response.headers_mut();
+            page.admit(headers);
+            if let Ok(id) = HeaderValue::from_str(&line.asked.id) {
+                headers.insert(X_REQUEST_ID, id);
             }
-            _ => self.pass(&line, request).await,
-        };
-
-        let headers = response.headers_mut();
-        page.admit(headers);
-        if let Ok(id) = HeaderValue::from_str(id) {
-            headers.insert(X_REQUEST_ID, id);
+            if self.drain.pauses.is_cancelled() {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            let outcome = response.extensions().get().copied().unwrap_or(Outcome::Ok);
+            line.end(outcome, response.status().as_u16());
+            Ok(Guarded::wrap(response, watch))
         }
-        if self.drain.pauses.is_cancelled() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let outcome = response.extensions().get().copied().unwrap_or(Outcome::Ok);
-        line.end(outcome, response.status().as_u16());
-        response
     }
 
-    async fn pass(&self, line: &Line, mut request: Request) -> Response {
+    fn pass(&self, line: &Line, mut request: Request) -> Answering {
         if let Cow::Owned(path) = tidy(request.uri().path())
             && let Some(uri) = with_path(request.uri(), &path)
         {
             *request.uri_mut() = uri;
         }
-        request.extensions_mut().insert(line.asked.clone());
-        match guard::catch(self.call(request)).await {
-            Ok(response) => response,
-            Err(_) => ApiError::new(Outcome::Internal, "unexpected error").into_response(),
-        }
-    }
-
-    fn call(&self, request: Request) -> impl Future<Output = Response<Body>> + Send + use<S> {
-        let inner = self.inner.clone();
-        async move {
-            match tower::ServiceExt::oneshot(inner, request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        }
+        self.inner.answer(line.asked.clone(), request)
     }
 }
 

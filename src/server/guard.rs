@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -18,10 +18,9 @@ use super::watch::Watch;
 use crate::relay::{Outcome, Parting};
 
 /// The output of `future`, or what it panicked with. The panic hook has logged it by then.
-pub(super) async fn catch<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+pub(super) async fn catch<F: Future + Unpin>(mut future: F) -> Result<F::Output, Box<dyn Any + Send>> {
     // A future that panicked is dropped, never polled again, so nothing sees it half-done.
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(cx))) {
         Ok(polled) => polled.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     })

@@ -21,7 +21,13 @@ pub(super) fn choose(headers: &HeaderMap) -> Arc<str> {
 
 /// A new id: sixteen random hexadecimal digits.
 pub(super) fn make() -> Arc<str> {
-    format!("{:016x}", rand::random::<u64>()).into()
+    let mut digits = [0; 16];
+    let mut rest = rand::random::<u64>();
+    for digit in &mut digits {
+        *digit = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+    }
+    str::from_utf8(&digits).expect("digits").into()
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 
-use super::access::clip;
+use super::access::{Asked, clip};
 use super::error::{self, ApiError};
+use super::front::{Answering, Service};
 use super::{Limits, chat, models};
 use crate::config::Runtime;
 use crate::relay::{Outcome, Relay};
@@ -19,6 +20,8 @@ use crate::upstream::Upstream;
 
 /// The API stands under each of these: OpenAI's path, OpenRouter's, and one for Open WebUI.
 const PREFIXES: [&str; 3] = ["", "/api", "/open-webui"];
+
+const CHAT: &str = "/v1/chat/completions";
 
 /// What handlers need.
 pub struct App<U> {
@@ -33,15 +36,48 @@ pub struct App<U> {
 }
 
 /// Every path of the server.
-pub fn router<U: Upstream>(app: Arc<App<U>>) -> Router {
-    let mut router = Router::new().route("/health/live", get(live)).route("/health/ready", get(ready::<U>));
-    for prefix in PREFIXES {
-        router = router
-            .route(&format!("{prefix}/v1/chat/completions"), post(chat::complete::<U>))
-            .route(&format!("{prefix}/v1/models"), get(models::list::<U>))
-            .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one::<U>));
+pub struct Paths<U> {
+    app: Arc<App<U>>,
+    router: Router,
+}
+
+impl<U: Upstream> Paths<U> {
+    /// The paths, answered with `app`.
+    pub fn new(app: Arc<App<U>>) -> Self {
+        let mut router =
+            Router::new().route("/health/live", get(live)).route("/health/ready", get(ready::<U>));
+        for prefix in PREFIXES {
+            router = router
+                .route(&format!("{prefix}{CHAT}"), post(chat::<U>))
+                .route(&format!("{prefix}/v1/models"), get(models::list::<U>))
+                .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one::<U>));
+        }
+        let router = router.fallback(path_not_found).method_not_allowed_fallback(method_not_allowed);
+        Self { router: router.with_state(Arc::clone(&app)), app }
     }
-    router.fallback(path_not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
+}
+
+impl<U: Upstream> Service for Paths<U> {
+    fn answer(&self, asked: Asked, request: Request) -> Answering {
+        // What nearly everybody asks for goes straight there: the router takes a twentieth of a request.
+        if request.method() == Method::POST && is_chat(request.uri().path()) {
+            return Box::pin(chat::complete(Arc::clone(&self.app), asked, request));
+        }
+        self.router.answer(asked, request)
+    }
+}
+
+fn is_chat(path: &str) -> bool {
+    path.strip_suffix(CHAT).is_some_and(|prefix| PREFIXES.contains(&prefix))
+}
+
+/// For the router, which has to know the path to tell how it is asked.
+async fn chat<U: Upstream>(
+    State(app): State<Arc<App<U>>>,
+    Extension(asked): Extension<Asked>,
+    request: Request,
+) -> Response {
+    chat::complete(app, asked, request).await
 }
 
 /// A response of `status` with a JSON document.

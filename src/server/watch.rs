@@ -6,35 +6,47 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Limits;
 
 /// How many requests are under way, over all connections.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Active(Arc<watch::Sender<usize>>);
+pub(super) struct Active(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    requests: AtomicUsize,
+    /// Told when there are none any more.
+    none: Notify,
+}
 
 impl Active {
     /// How many there are now.
     pub fn count(&self) -> usize {
-        *self.0.borrow()
+        self.0.requests.load(Ordering::SeqCst)
     }
 
     /// Resolves when there are none.
     pub async fn none(&self) {
-        let mut count = self.0.subscribe();
-        // The sender lives as long as `self`, so this cannot fail.
-        let _ = count.wait_for(|count| *count == 0).await;
+        loop {
+            let none = self.0.none.notified();
+            if self.count() == 0 {
+                return;
+            }
+            none.await;
+        }
     }
 
     fn enter(&self) -> Counted {
-        self.0.send_modify(|count| *count += 1);
+        self.0.requests.fetch_add(1, Ordering::SeqCst);
         Counted(self.clone())
     }
 }
@@ -45,20 +57,33 @@ struct Counted(Active);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count -= 1);
+        if self.0.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.0.none.notify_waiters();
+        }
     }
 }
 
 #[derive(Debug)]
 enum Phase {
     /// Between two requests.
-    Idle { since: Instant },
+    Idle { since: Since },
     /// A part of a head is in.
-    Head { since: Instant },
+    Head { since: Since },
     /// A request is being read or answered; since when the socket takes no more of the answer.
-    Busy { blocked: Option<Instant>, counted: Counted },
+    Busy { blocked: Option<Since>, counted: Counted },
     /// The answer's last bytes are on their way to the socket.
-    Flushing { since: Instant, _counted: Counted },
+    Flushing { since: Since, _counted: Counted },
+}
+
+/// When something began. A quick request goes through all phases in one turn of its task, and four looks at
+/// the clock would cost it as much as the rest of its watch: the first who asks looks, before the task sleeps.
+#[derive(Debug, Default)]
+struct Since(Option<Instant>);
+
+impl Since {
+    fn get(&mut self) -> Instant {
+        *self.0.get_or_insert_with(Instant::now)
+    }
 }
 
 /// What a connection is doing.
@@ -71,16 +96,16 @@ pub(super) struct Watch {
 impl Watch {
     /// A connection that has just been made.
     pub fn new(active: Active) -> Arc<Self> {
-        Arc::new(Self { phase: Mutex::new(Phase::Idle { since: Instant::now() }), active })
+        Arc::new(Self { phase: Mutex::new(Phase::Idle { since: Since::default() }), active })
     }
 
-    /// When the connection's patience ends; never, while a request is under way and the client
+    /// When the connection's patience ends, to be asked before its task sleeps; never, while a request is under way and the client
     /// reads what there is of its answer.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        match &*self.phase() {
-            Phase::Idle { since } | Phase::Flushing { since, .. } => Some(*since + limits.idle),
-            Phase::Head { since } => Some(*since + limits.head),
-            Phase::Busy { blocked, .. } => blocked.map(|since| since + limits.idle),
+        match &mut *self.phase() {
+            Phase::Idle { since } | Phase::Flushing { since, .. } => Some(since.get() + limits.idle),
+            Phase::Head { since } => Some(since.get() + limits.head),
+            Phase::Busy { blocked, .. } => blocked.as_mut().map(|since| since.get() + limits.idle),
         }
     }
 
@@ -103,22 +128,22 @@ impl Watch {
     /// The body of the answer has been handed over, to its end or not.
     pub fn answer_ended(&self) {
         let mut phase = self.phase();
-        let now = Instant::now();
-        if let Phase::Busy { counted, .. } = std::mem::replace(&mut *phase, Phase::Idle { since: now }) {
-            *phase = Phase::Flushing { since: now, _counted: counted };
+        let idle = Phase::Idle { since: Since::default() };
+        if let Phase::Busy { counted, .. } = std::mem::replace(&mut *phase, idle) {
+            *phase = Phase::Flushing { since: Since::default(), _counted: counted };
         }
     }
 
     fn received(&self) {
         let mut phase = self.phase();
         if let Phase::Idle { .. } = *phase {
-            *phase = Phase::Head { since: Instant::now() };
+            *phase = Phase::Head { since: Since::default() };
         }
     }
 
     fn wrote(&self) {
         match &mut *self.phase() {
-            Phase::Flushing { since, .. } => *since = Instant::now(),
+            Phase::Flushing { since, .. } => *since = Since::default(),
             Phase::Busy { blocked, .. } => *blocked = None,
             Phase::Idle { .. } | Phase::Head { .. } => {}
         }
@@ -126,7 +151,7 @@ impl Watch {
 
     fn could_not_write(&self) {
         if let Phase::Busy { blocked, .. } = &mut *self.phase() {
-            blocked.get_or_insert_with(Instant::now);
+            blocked.get_or_insert_default();
         }
     }
 
@@ -141,7 +166,7 @@ impl Watch {
     fn flushed(&self) {
         let mut phase = self.phase();
         if let Phase::Flushing { .. } = *phase {
-            *phase = Phase::Idle { since: Instant::now() };
+            *phase = Phase::Idle { since: Since::default() };
         }
     }
 
@@ -253,6 +278,7 @@ mod tests {
         assert_eq!((left(&watch), active.count()), (None, 1));
 
         watch.could_not_write();
+        assert_eq!(left(&watch), Some(LIMITS.idle));
         tokio::time::advance(second).await;
         watch.could_not_write();
         assert_eq!(left(&watch), Some(Duration::from_secs(74)), "a client that does not read");
@@ -260,8 +286,9 @@ mod tests {
         assert_eq!(left(&watch), None, "a slow reader that reads");
 
         watch.answer_ended();
+        assert_eq!((left(&watch), active.count()), (Some(LIMITS.idle), 1));
         tokio::time::advance(second).await;
-        assert_eq!((left(&watch), active.count()), (Some(Duration::from_secs(74)), 1));
+        assert_eq!(left(&watch), Some(Duration::from_secs(74)));
         watch.wrote();
         assert_eq!(left(&watch), Some(LIMITS.idle), "a slow reader that reads is not idle");
 

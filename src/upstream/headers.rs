@@ -41,6 +41,20 @@ const REQUEST_IDS: [HeaderName; 3] = [
     HeaderName::from_static("x-amzn-requestid"),
 ];
 
+/// Of a client's headers those that attempts may carry, as copies: whoever waits with them does not hold what
+/// the others were read into.
+pub fn from_client(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in FROM_CLIENT {
+        for value in headers.get_all(&name) {
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                kept.append(&name, value);
+            }
+        }
+    }
+    kept
+}
+
 /// A key that cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key has characters that no header can carry")]
@@ -122,7 +136,8 @@ fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {
 
 /// What a client sees of a provider's response headers.
 pub fn inbound(provider: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    // With room for what the relay and the server add.
+    let mut headers = HeaderMap::with_capacity(16);
     for (name, value) in provider {
         if FROM_PROVIDER.contains(name) || name.as_str().starts_with(RATE_LIMITS) {
             headers.append(name, value.clone());

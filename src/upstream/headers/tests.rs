@@ -41,6 +41,23 @@ fn sent_with(
 }
 
 #[test]
+fn what_is_kept_of_the_clients_headers_is_what_attempts_carry() {
+    let client = map(&[
+        ("authorization", "Bearer mine"),
+        ("traceparent", "00-1-2-3"),
+        ("openai-beta", "assistants=v2"),
+        ("cookie", "session=1"),
+    ]);
+
+    let kept = from_client(&client);
+
+    assert_eq!(kept, map(&[("traceparent", "00-1-2-3"), ("openai-beta", "assistants=v2")]));
+    let provider = peer::provider("http://127.0.0.1:1/v1");
+    let none = HeaderMap::new();
+    assert_eq!(sent(&kept, &provider, &none, true), sent(&client, &provider, &none, true));
+}
+
+#[test]
 fn an_attempt_carries_ours_and_three_of_the_clients() {
     let client = map(&[
         ("authorization", "Bearer mine"),
