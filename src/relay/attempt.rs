@@ -148,7 +148,8 @@ async fn ask<U: Upstream>(
         return Err(classify::response(head.status, &head.headers, &body, SystemTime::now()));
     }
     let content = if stream {
-        let opening = peek::stream(body, &head.headers, sieve, request, relay.max_answer, limits).await?;
+        let opening = peek::stream(body, &head.headers, sieve, request, relay.max_answer, limits);
+        let opening = Box::pin(opening).await?;
         Content::Stream(Box::new(opening))
     } else {
         Content::Whole(peek::whole(body, &head.headers, relay.max_answer, limits).await?)

@@ -101,6 +101,7 @@ impl<U: Upstream> Dispatch<U> {
         let keys: Vec<Whose> = request.route.chain.candidates().iter().map(whose).collect();
         let count = keys.len();
         let number = relay.health.request();
+        let now = Instant::now();
         Self {
             schedule: Schedule::of_some(&request.route, |index| !matches!(keys[index], Whose::Missing)),
             context: Arc::new(Context { relay, request, secrets, keys }),
@@ -113,8 +114,8 @@ impl<U: Upstream> Dispatch<U> {
             waiting: Vec::new(),
             rests: vec![None; count],
             insisted: false,
-            began: Instant::now(),
-            opened: Instant::now(),
+            began: now,
+            opened: now,
             paused: Duration::ZERO,
         }
     }

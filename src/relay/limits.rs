@@ -1,6 +1,8 @@
 //! The limits of an attempt, and those who keep them.
 
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -72,8 +74,11 @@ impl Limits {
     /// Waits for the first payload, or for the next piece of an answer that is not streamed.
     pub(super) async fn payload<T>(
         &self,
-        reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+        mut reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, Fault> {
+        if let Poll::Ready(result) = at_once(&mut reading).await {
+            return result;
+        }
         let began = Instant::now();
         let end = self.clip(began, self.first_token);
         match tokio::time::timeout_at(end, reading).await {
@@ -107,4 +112,9 @@ impl Limits {
     fn clip(&self, from: Instant, limit: Duration) -> Instant {
         from.checked_add(limit).map_or(self.until.time, |end| end.min(self.until.time))
     }
+}
+
+/// Looks whether something is there already: then it needs neither a look at the clock nor a timer.
+async fn at_once<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }

@@ -230,7 +230,7 @@ impl Observer {
             "{}:{} - Attempt {}/{} ({}): SUCCESS",
             self.who, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
         );
-        self.story.answered(&attempt, self.elapsed(), self.sent);
+        self.story.answered(&attempt, self.started, self.sent);
         self.latest = Some(attempt);
         self.pass = Some(pass);
     }

@@ -28,7 +28,7 @@ const MAX_PRELUDE: usize = 8 * 1024 * 1024;
 
 /// Reads a whole answer and checks it. Each silence in it is held to the `first_token` limit.
 pub(super) async fn whole<B>(
-    body: B,
+    mut body: B,
     headers: &HeaderMap,
     most: usize,
     limits: Limits,
@@ -36,7 +36,7 @@ pub(super) async fn whole<B>(
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
-    let answer = read_whole(body, BytesMut::new(), most, limits).await?;
+    let answer = read_whole(&mut body, BytesMut::new(), most, limits).await?;
     check(&answer, headers)?;
     Ok(answer)
 }
@@ -57,7 +57,7 @@ where
         let beginning = pin!(begin(body, sieve, headers));
         limits.payload(beginning).await?
     };
-    let (body, sieve, prelude) = match beginning {
+    let (mut body, sieve, prelude) = match beginning {
         Beginning::Events(mut reading) => {
             // What a candidate says again may take long, but it is not silent.
             while !reading.is_over() {
@@ -67,7 +67,7 @@ where
         }
         Beginning::Json(body, sieve, prelude) => (body, sieve, prelude),
     };
-    let answer = read_whole(body, BytesMut::from(&without_bom(prelude)[..]), most, limits).await?;
+    let answer = read_whole(&mut body, BytesMut::from(&without_bom(prelude)[..]), most, limits).await?;
     check(&answer, headers)?;
     let events = completion::as_events(&answer, request.envelope.include_usage())
         .map_err(|flaw| broken(flaw.to_string()))?;
@@ -144,13 +144,13 @@ fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<&RawValue>(text).is_ok()
 }
 
-async fn read_whole<B>(mut body: B, start: BytesMut, most: usize, limits: Limits) -> Result<Bytes, Fault>
+async fn read_whole<B>(body: &mut B, start: BytesMut, most: usize, limits: Limits) -> Result<Bytes, Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
     let mut first: Option<Bytes> = None;
     let mut read = start;
-    while let Some(data) = limits.payload(pin!(next_data(&mut body))).await? {
+    while let Some(data) = limits.payload(pin!(next_data(body))).await? {
         if read.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > most {
             return Err(too_large(most));
         }

@@ -3,6 +3,7 @@
 //! The observer says what happens, and whoever writes the stream takes what is due. Both are polled by the
 //! task of the request, one after the other, so nobody has to be woken.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -44,7 +45,7 @@ enum Voice {
 #[derive(Debug, Default)]
 struct State {
     /// The newest thing worth telling, for comments.
-    text: String,
+    newest: Newest,
     pacer: Pacer,
     /// They go out with the next line.
     toasts: Vec<(Toast, String)>,
@@ -55,6 +56,19 @@ struct State {
     /// Whether some of the answer has gone out.
     begun: bool,
     last: Option<Last>,
+}
+
+/// The newest thing worth telling, in words when they are asked for: most answers come before that.
+#[derive(Debug, Default)]
+enum Newest {
+    #[default]
+    Nothing,
+    /// An attempt is under way.
+    Attempt {
+        number: u32,
+        of: u32,
+    },
+    Said(String),
 }
 
 /// What is said in the end.
@@ -87,16 +101,16 @@ impl Progress {
         self.0.began.elapsed()
     }
 
-    /// An attempt goes out: `text` says so, and where there is something better to show, `line` does.
-    pub(super) fn attempt(&self, text: String, line: Option<String>) {
-        let now = self.now();
+    /// The attempt `number` of as many goes out; where there is something better to show, `line` says it.
+    pub(super) fn attempt(&self, number: u32, of: u32, line: Option<String>) {
         let mut state = self.state();
         state.goes_on();
+        state.newest = Newest::Attempt { number, of };
         // Nothing at all when the first one answers.
         if state.retried || state.pacer.speaks() {
-            state.pacer.say_if_it_lasts(line.unwrap_or_else(|| text.clone()), now);
+            let line = line.unwrap_or_else(|| state.newest.to_string());
+            state.pacer.say_if_it_lasts(line, self.now());
         }
-        state.text = text;
     }
 
     /// A wait begins, or goes on.
@@ -106,7 +120,7 @@ impl Progress {
         state.goes_on();
         // A status line knows no Markdown.
         state.pacer.say(text.replace('`', ""), now);
-        state.text = text;
+        state.newest = Newest::Said(text);
     }
 
     /// An attempt failed.
@@ -157,7 +171,7 @@ impl Progress {
 
     /// The newest text, one line.
     pub(super) fn text(&self) -> String {
-        self.state().text.clone()
+        self.state().newest.to_string()
     }
 
     /// Whether nothing is told but comments.
@@ -223,6 +237,16 @@ impl State {
     fn goes_on(&mut self) {
         let refusals = self.refusals.drain(..).map(|text| (Toast::Error, text));
         self.toasts.extend(refusals);
+    }
+}
+
+impl fmt::Display for Newest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Attempt { number, of } => write!(f, "Attempt {number}/{of} in progress…"),
+            Self::Said(text) => f.write_str(text),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Try, words};
 use crate::openai::progress::Toast;
 use crate::relay::progress::Progress;
@@ -64,7 +66,7 @@ impl Story {
             };
             words::switched(&from, &to, times, (attempt.number - 1, of))
         });
-        self.progress.attempt(format!("Attempt {}/{of} in progress…", attempt.number), switch.clone());
+        self.progress.attempt(attempt.number, of, switch.clone());
         if let Some(text) = switch {
             self.progress.toast(Toast::Info, text);
         }
@@ -87,12 +89,13 @@ impl Story {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// An answer comes from `attempt`, so long after the request began and after `sent` attempts.
-    pub(super) fn answered(&mut self, attempt: &Try, elapsed: Duration, sent: u32) {
+    /// An answer comes from `attempt` to a request that began then, after `sent` attempts.
+    pub(super) fn answered(&mut self, attempt: &Try, began: Instant, sent: u32) {
         self.under_way = 0;
         if self.progress.is_silent() {
             return;
         }
+        let elapsed = began.elapsed();
         let who = words::maker(&attempt.model);
         let (line, toast) = match self.broke.take() {
             Some((when, before)) => words::continued(who, elapsed.saturating_sub(when), sent - before),
