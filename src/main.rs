@@ -43,11 +43,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: &ServeArgs, environment: &Environment) -> ExitCode {
-    let _log = telemetry::init();
+    let log = telemetry::init();
     with_runtime(async || {
         let loaded = match load(arguments, environment).await {
             Ok(loaded) => loaded,
             Err(faults) => {
+                log.flush();
                 eprint!("{faults}");
                 return cli::BAD_CONFIG.into();
             }
@@ -56,7 +57,10 @@ fn serve(arguments: &ServeArgs, environment: &Environment) -> ExitCode {
         match app::serve(Arc::new(loaded.runtime)).await {
             Ok(Stopped::Drained(_)) => ExitCode::SUCCESS,
             Ok(Stopped::AtOnce) => INTERRUPTED.into(),
-            Err(error) => could_not_start(&error),
+            Err(error) => {
+                log.flush();
+                could_not_start(&error)
+            }
         }
     })
 }

@@ -3,14 +3,20 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::panic;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::EnvFilter;
+use queue::Queue;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 mod json;
+mod queue;
+mod stamp;
 
 /// What is logged unless `BACKSTOP_LOG` or `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "backstop=info";
@@ -18,55 +24,81 @@ const DEFAULT_FILTER: &str = "backstop=info";
 /// The variables that choose what is logged, the first one set wins.
 const FILTER_VARIABLES: [&str; 2] = ["BACKSTOP_LOG", "RUST_LOG"];
 
+/// How long the end of the program waits for a reader of stderr that does not read.
+const AT_THE_END: Duration = Duration::from_secs(1);
+
+/// How long a panic waits for its line to be written: what follows may be the end of the process.
+const AT_A_PANIC: Duration = Duration::from_millis(100);
+
 /// Writes what is still queued when it is dropped; lives as long as `main`.
 #[must_use = "log lines are lost when the guard is dropped early"]
 pub struct Guard {
-    _worker: WorkerGuard,
+    queue: Arc<Queue>,
+}
+
+impl Guard {
+    /// Writes what is queued, so that what is printed next stands below it. A reader of stderr that
+    /// does not read is not waited for.
+    pub fn flush(&self) {
+        self.queue.flush(AT_THE_END);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.queue.close(AT_THE_END);
+    }
 }
 
 /// Starts logging: readable lines on a terminal, JSON otherwise. Panics are logged too.
 ///
-/// Lines are handed to a thread of their own; when it cannot keep up, lines are dropped rather
-/// than requests held back.
+/// Lines are handed to a thread of their own, which writes them some milliseconds later, many at a
+/// time; when nobody reads them, lines are dropped rather than requests held back.
 pub fn init() -> Guard {
-    let (writer, worker) = tracing_appender::non_blocking(io::stderr());
+    let queue = Queue::start(io::stderr(), |lost| {
+        tracing::warn!(lost, "{lost} log lines are lost: stderr was not read for a while");
+    });
     let (filter, complaint) = filter(|name| std::env::var(name).ok());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let builder =
+        tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(Arc::clone(&queue));
     let started = if io::stderr().is_terminal() {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        builder.with_timer(WallClock).with_target(false).with_ansi(!plain).compact().try_init()
+        let lines = builder.with_timer(WallClock).with_target(false).with_ansi(!plain).compact();
+        lines.finish().with(filter).try_init()
     } else {
-        builder.event_format(json::Json).try_init()
+        builder.event_format(json::Json).finish().with(filter).try_init()
     };
     if started.is_ok() {
-        panic::set_hook(Box::new(|info| {
+        let queue = Arc::clone(&queue);
+        panic::set_hook(Box::new(move |info| {
             let message = info.payload_as_str().unwrap_or("without a message");
             let place = info.location().map(ToString::to_string);
             tracing::error!(place, "panic: {message}");
+            queue.flush(AT_A_PANIC);
         }));
     }
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");
     }
-    Guard { _worker: worker }
+    Guard { queue }
 }
 
 /// The filter, and what is wrong with the one that was asked for.
-fn filter(variable: impl Fn(&str) -> Option<String>) -> (EnvFilter, Option<String>) {
+fn filter(variable: impl Fn(&str) -> Option<String>) -> (Targets, Option<String>) {
+    let default = || DEFAULT_FILTER.parse().expect("a test parses it");
     let chosen = FILTER_VARIABLES
         .iter()
         .find_map(|name| Some((name, variable(name)?)))
         .filter(|(_, value)| !value.trim().is_empty());
-    match chosen {
-        None => (EnvFilter::new(DEFAULT_FILTER), None),
-        Some((name, value)) => match EnvFilter::try_new(&value) {
-            Ok(filter) => (filter, None),
-            Err(error) => {
-                let complaint =
-                    format!("`{name}` is ignored: {error}; it should read like `{DEFAULT_FILTER}`");
-                (EnvFilter::new(DEFAULT_FILTER), Some(complaint))
-            }
-        },
+    let Some((name, value)) = chosen else { return (default(), None) };
+    // `Targets` knows no spaces, and takes an empty part for `error`.
+    let parts: Vec<&str> = value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    match parts.join(",").parse() {
+        Ok(filter) => (filter, None),
+        Err(error) => {
+            let complaint = format!("`{name}` is ignored: {error}; it should read like `{DEFAULT_FILTER}`");
+            (default(), Some(complaint))
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::stamp;
+
 #[cfg(test)]
 mod tests;
 
@@ -26,13 +28,17 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let (now, level) = (jiff::Timestamp::now(), metadata.level());
-        write!(writer, "{{\"timestamp\":\"{now:.6}\",\"level\":\"{level}\"")?;
+        writer.write_str("{\"timestamp\":\"")?;
+        stamp::now(&mut writer)?;
+        writer.write_str("\",\"level\":\"")?;
+        writer.write_str(metadata.level().as_str())?;
+        writer.write_char('"')?;
         let mut fields = Fields { writer: &mut writer, result: Ok(()) };
         event.record(&mut fields);
         fields.result?;
-        text(&mut writer, "target", &metadata.target())?;
-        writer.write_str("}\n")
+        begin(&mut writer, "target")?;
+        Escaped(&mut writer).write_str(metadata.target())?;
+        writer.write_str("\"}\n")
     }
 }
 
@@ -50,20 +56,23 @@ impl Fields<'_, '_> {
         }
     }
 
-    fn text(&mut self, field: &Field, value: &dyn fmt::Display) {
+    /// A text, written by `write`.
+    fn text(&mut self, field: &Field, write: impl FnOnce(&mut Escaped<'_, Writer<'_>>) -> fmt::Result) {
         if self.result.is_ok() {
-            self.result = text(self.writer, name(field), value);
+            self.result = begin(self.writer, name(field))
+                .and_then(|()| write(&mut Escaped(self.writer)))
+                .and_then(|()| self.writer.write_char('"'));
         }
     }
 }
 
 impl Visit for Fields<'_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, &format_args!("{value:?}"));
+        self.text(field, |text| write!(text, "{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, &value);
+        self.text(field, |text| text.write_str(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -90,10 +99,11 @@ fn name(field: &Field) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-fn text(writer: &mut Writer<'_>, name: &str, value: &dyn fmt::Display) -> fmt::Result {
-    write!(writer, ",\"{name}\":\"")?;
-    write!(Escaped(writer), "{value}")?;
-    writer.write_char('"')
+/// Writes the name of a text up to its first character; in pieces, as they cost less than a format.
+fn begin(writer: &mut Writer<'_>, name: &str) -> fmt::Result {
+    writer.write_str(",\"")?;
+    writer.write_str(name)?;
+    writer.write_str("\":\"")
 }
 
 /// Writes the inside of a JSON string.

@@ -21,11 +21,12 @@ impl Lines {
         let lines = Self::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new(filter))
+            .with_max_level(LevelFilter::TRACE)
             .with_writer(move || writer.clone())
             .json()
             .flatten_event(true)
-            .finish();
+            .finish()
+            .with(filter.parse::<Targets>().unwrap());
         tracing::subscriber::with_default(subscriber, log);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
@@ -84,9 +85,35 @@ fn the_first_variable_that_is_set_chooses_and_a_bad_one_is_reported() {
     assert_eq!(chosen(None, Some("warn")).0, "warn");
     assert_eq!(chosen(Some("debug"), Some("warn")).0, "debug");
     assert_eq!(chosen(Some(""), None).0, DEFAULT_FILTER);
-    let (filter, complaint) = chosen(Some("backstop=loud"), None);
-    assert_eq!(filter, DEFAULT_FILTER);
-    assert!(complaint.unwrap().starts_with("`BACKSTOP_LOG` is ignored: "));
+    assert_eq!(
+        chosen(Some("hyper=warn, backstop=debug ,"), None).0,
+        chosen(Some("hyper=warn,backstop=debug"), None).0
+    );
+    for bad in ["backstop=loud", "backstop=info=debug", "a[{b=info"] {
+        let (filter, complaint) = chosen(Some(bad), None);
+        assert_eq!(filter, DEFAULT_FILTER);
+        let complaint = complaint.unwrap();
+        assert!(complaint.starts_with("`BACKSTOP_LOG` is ignored: "), "{complaint}");
+        assert!(complaint.ends_with("; it should read like `backstop=info`"), "{complaint}");
+    }
+}
+
+#[test]
+fn a_filter_says_how_much_each_part_logs() {
+    let lines = Lines::of("info,backstop=debug,hyper=off", || {
+        tracing::debug!(target: "backstop::relay", "own");
+        tracing::debug!(target: "rustls", "theirs, too low");
+        tracing::info!(target: "rustls", "theirs");
+        tracing::error!(target: "hyper::proto", "never");
+    });
+
+    let targets: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["target"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(targets, ["backstop::relay", "rustls"]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod fidelity;
 mod headers;
 mod hedge;
 mod load;
+mod log;
 mod matrix;
 mod panics;
 mod pipe_parity;

@@ -1,0 +1,45 @@
+//! The time of a log line as JSON has it: to the microsecond, the same bytes that jiff prints.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+
+#[cfg(test)]
+mod tests;
+
+/// A second as text, up to its fraction. Thousands of lines share one, so it is printed once.
+struct Second {
+    number: u64,
+    text: String,
+}
+
+thread_local! {
+    static LATEST: RefCell<Second> = const { RefCell::new(Second { number: u64::MAX, text: String::new() }) };
+}
+
+/// Writes the time that it is, in UTC.
+pub(super) fn now(writer: &mut dyn fmt::Write) -> fmt::Result {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    stamp(writer, since.as_secs(), since.subsec_micros())
+}
+
+fn stamp(writer: &mut dyn fmt::Write, second: u64, microsecond: u32) -> fmt::Result {
+    LATEST.with_borrow_mut(|latest| {
+        if latest.number != second {
+            let time = i64::try_from(second).ok().and_then(|second| Timestamp::from_second(second).ok());
+            latest.text = format!("{:.0}", time.unwrap_or(Timestamp::MAX));
+            latest.text.pop();
+            latest.number = second;
+        }
+        writer.write_str(&latest.text)
+    })?;
+    let mut fraction = *b".000000Z";
+    let mut rest = microsecond;
+    for digit in fraction[1..7].iter_mut().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    writer.write_str(str::from_utf8(&fraction).unwrap_or_default())
+}
