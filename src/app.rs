@@ -23,6 +23,7 @@ use crate::upstream::Upstream;
 use crate::upstream::client::Client;
 
 mod discover;
+pub mod files;
 
 /// An idle connection to a provider outstays its time by this much at most.
 const BETWEEN_TIDYING: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use backstop::app::{self, Stopped};
+use backstop::app::{self, Stopped, files};
 use backstop::cli::{self, Cli, Command, ServeArgs};
 use backstop::config::{self, Environment, Faults, FoundServer, Loaded, Source, presets};
 use backstop::upstream::discovery;
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
 
 fn serve(arguments: &ServeArgs, environment: &Environment) -> ExitCode {
     let log = telemetry::init();
+    files::allow_many();
     with_runtime(async || {
         let loaded = match load(arguments, environment).await {
             Ok(loaded) => loaded,

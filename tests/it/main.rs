@@ -16,6 +16,7 @@ mod ends;
 mod explain;
 mod faults;
 mod fidelity;
+mod files;
 mod headers;
 mod hedge;
 mod load;

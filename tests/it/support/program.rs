@@ -20,6 +20,15 @@ pub fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str])
     command
 }
 
+/// A directory with the configuration `text`, if there is one.
+fn directory(text: Option<&str>) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    if let Some(text) = text {
+        std::fs::write(directory.path().join("backstop.toml"), text).expect("a file");
+    }
+    directory
+}
+
 /// What the program says with these arguments, and its exit code.
 pub fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command(directory, &[], arguments).output().expect("it runs");
@@ -41,14 +50,23 @@ pub struct Program {
 impl Program {
     /// Serves the configuration `text` on a free port, or what it finds if there is no text.
     pub async fn serve(text: Option<&str>, variables: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        if let Some(text) = text {
-            std::fs::write(directory.path().join("backstop.toml"), text).expect("a file");
-        }
-        let mut child = command(directory.path(), variables, &["--listen", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let directory = directory(text);
+        let command = command(directory.path(), variables, &["--listen", "127.0.0.1:0"]);
+        Self::start(command, directory).await
+    }
+
+    /// The same in the place of a shell, after its `commands`.
+    pub async fn serve_after(commands: &str, text: Option<&str>, variables: &[(&str, &str)]) -> Self {
+        let directory = directory(text);
+        let script = format!("{commands}; exec \"$0\" --listen 127.0.0.1:0");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_backstop")]);
+        shell.current_dir(directory.path()).env_clear().envs(variables.iter().copied());
+        Self::start(shell, directory).await
+    }
+
+    async fn start(mut command: Command, directory: TempDir) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (sender, lines) = mpsc::unbounded_channel();
         thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -95,6 +113,14 @@ impl Program {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a size");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// How many files it may have open, and how many it may allow itself.
+    pub fn open_files(&self) -> [u64; 2] {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("a process");
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
+        let mut numbers = line.split_whitespace().map(|number| number.parse().expect("a number"));
+        std::array::from_fn(|_| numbers.next().expect("two limits"))
     }
 
     /// Waits until it has no more than `limit` KiB of memory in use; what it has then.
