@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Response, Uri};
+use http::response::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use secrecy::ExposeSecret as _;
 
 use super::answer::Body;
@@ -19,6 +20,9 @@ use crate::retry::{Class, Fault, Phase};
 
 /// A kept-alive connection that is lost sooner than this was closed before the provider took the
 /// request: news of that travels one way. Later, the provider may have begun to answer.
+///
+/// A 408 that comes so soon says the same in words: the provider had waited for a request, and took
+/// the rest for the end of its patience (RFC 9110, section 15.5.9).
 const UNSEEN: Duration = Duration::from_secs(1);
 
 /// Sends attempts to the configured providers over HTTP/1.1.
@@ -85,15 +89,12 @@ impl Upstream for Client {
         let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
         if let Some(connection) = target.idle.take() {
             call.connected.mark();
-            match connection.send(&request).await {
-                Ok(answer) => return Ok(target.answer(answer)),
-                Err(Lost { unheard: true, .. })
-                    if call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN) =>
-                {
-                    call.connected.lose();
-                }
-                Err(Lost { fault, .. }) => return Err(fault),
+            let result = connection.send(&request).await;
+            let soon = call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);
+            if !soon || !was_closing(&result) {
+                return result.map(|answer| target.answer(answer)).map_err(|lost| lost.fault);
             }
+            call.connected.lose();
         }
         // Most attempts need none, and need no room for the handshake.
         let connection = Box::pin(target.endpoint.connect(call.connect)).await?;
@@ -125,9 +126,17 @@ impl Target {
         Ok(Self { endpoint, path, host, idle: Arc::default() })
     }
 
-    fn answer(&self, (head, reading): (http::response::Parts, Reading)) -> Response<Body> {
+    fn answer(&self, (head, reading): (Parts, Reading)) -> Response<Body> {
         let decoder = Decoder::new(&head.headers);
         Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle)))
+    }
+}
+
+/// Whether a kept-alive connection was on its way out when the request came.
+fn was_closing(result: &Result<(Parts, Reading), Lost>) -> bool {
+    match result {
+        Ok((head, _)) => head.status == StatusCode::REQUEST_TIMEOUT,
+        Err(lost) => lost.unheard,
     }
 }
 

@@ -15,12 +15,14 @@ use http::response::Parts;
 use super::http1::framing::{BodyReader, Opened};
 use super::http1::head::HeadReader;
 use super::http1::request::{Cursor, Outgoing, SLICES};
+use super::pool::Birth;
 use super::wire::Stream;
 use crate::retry::{Class, Fault, Phase};
 
 /// A connection that is free to carry a request.
 pub(super) struct Connection {
     stream: Stream,
+    birth: Birth,
 }
 
 /// The connection ended before the response head.
@@ -33,9 +35,20 @@ pub(super) struct Lost {
 }
 
 impl Connection {
-    /// Speaks HTTP/1.1 over `stream`.
+    /// Speaks HTTP/1.1 over `stream`, which was opened here and now.
     pub(super) fn open(stream: Stream) -> Self {
-        Self { stream }
+        Self { stream, birth: Birth::now() }
+    }
+
+    /// Where and when it was opened.
+    pub(super) fn birth(&self) -> Birth {
+        self.birth
+    }
+
+    /// The same connection, as if it had been opened on this thread.
+    #[cfg(test)]
+    pub(super) fn reborn(self) -> Self {
+        Self { birth: Birth::now(), ..self }
     }
 
     /// Whether the connection can carry another request, as far as can be known without sending.
@@ -47,7 +60,7 @@ impl Connection {
     ///
     /// The head may come before the request is out; then reading the body sends the rest.
     pub(super) async fn send(self, request: &Outgoing) -> Result<(Parts, Reading), Lost> {
-        let Self { mut stream } = self;
+        let Self { mut stream, birth } = self;
         let mut sending = Sending { request, cursor: Cursor::default(), progress: Progress::Under };
         let mut waiting = Waiting { heads: HeadReader::default(), heard: false };
         let opened = poll_fn(|cx| {
@@ -58,7 +71,7 @@ impl Connection {
         let Sending { cursor, progress, .. } = sending;
         let unsent =
             (progress != Progress::Done).then(|| Sending { request: request.clone(), cursor, progress });
-        Ok((head, Reading { connection: Some(Self { stream }), body, first, unsent }))
+        Ok((head, Reading { connection: Some(Self { stream, birth }), body, first, unsent }))
     }
 }
 
@@ -170,7 +183,7 @@ impl Reading {
             if !self.first.is_empty() {
                 return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
             }
-            let Some(Connection { stream }) = &mut self.connection else {
+            let Some(Connection { stream, .. }) = &mut self.connection else {
                 return Poll::Ready(None);
             };
             match self.body.end() {

@@ -176,6 +176,65 @@ async fn words_nobody_asked_for_end_an_idle_connection() {
     assert_eq!(second, Ok((StatusCode::OK, Bytes::from("ok"))));
 }
 
+const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+#[tokio::test]
+async fn a_provider_that_was_tired_of_waiting_costs_nothing() {
+    for met_on_the_way in [false, true] {
+        let peer = Peer::bind().await;
+        let client = peer::client(&peer.base_url());
+        let (_, mut socket) = join!(ask(&client), async {
+            let mut socket = peer.accept().await;
+            socket.answer(OK).await;
+            socket
+        });
+        if !met_on_the_way {
+            socket.say(TIMED_OUT).await;
+        }
+
+        let (second, ()) = join!(ask(&client), async {
+            if met_on_the_way {
+                socket.answer(TIMED_OUT).await;
+            }
+            drop(socket);
+            peer.accept().await.answer(OK).await;
+        });
+
+        assert_eq!(second, Ok((StatusCode::OK, Bytes::from("ok"))), "{met_on_the_way}");
+    }
+}
+
+#[tokio::test]
+async fn a_408_on_a_new_connection_is_the_answer() {
+    let peer = Peer::bind().await;
+    let client = peer::client(&peer.base_url());
+
+    let (answer, ()) = join!(ask(&client), async { peer.accept().await.answer(TIMED_OUT).await });
+
+    assert_eq!(answer, Ok((StatusCode::REQUEST_TIMEOUT, Bytes::new())));
+    peer.expect_nobody().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_old_is_closed_instead_of_kept() {
+    let peer = Peer::bind().await;
+    let client = peer::client(&peer.base_url());
+    let (response, first) = join!(send(&client, vec![]), async {
+        let mut socket = peer.accept().await;
+        socket.answer(OK).await;
+        socket
+    });
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(5)).await;
+    tokio::time::resume();
+
+    let body = response.expect("an answer").into_body().collect().await.expect("a body");
+
+    assert_eq!(body.to_bytes(), "ok");
+    assert_eq!(client.targets[0].idle.count(), 0);
+    first.expect_close().await;
+}
+
 #[tokio::test]
 async fn a_connection_that_waited_too_long_is_closed() {
     let peer = Peer::bind().await;
