@@ -83,6 +83,8 @@ pub struct Policy {
     pub max_attempts: Option<NonZeroU32>,
     /// The longest Retry-After that is waited for while another candidate is live.
     pub retry_after_cap: Duration,
+    /// Whether an attempt that follows a failed one at the same candidate opens a connection.
+    pub fresh_connections: bool,
     /// Rulings that replace those of the failure table.
     pub on: BTreeMap<Class, Ruling>,
 }
@@ -100,6 +102,7 @@ impl Default for Policy {
             deadline: Duration::from_mins(9),
             max_attempts: None,
             retry_after_cap: Duration::from_secs(10),
+            fresh_connections: false,
             on: BTreeMap::new(),
         }
     }

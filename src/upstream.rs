@@ -86,6 +86,8 @@ pub struct Call<'a> {
     pub connect: Duration,
     /// Told when there is a connection to send over.
     pub connected: &'a Connected,
+    /// Whether it opens a connection, even if there is an idle one.
+    pub fresh: bool,
     /// The client's headers; which of them go out is decided here.
     pub client_headers: &'a HeaderMap,
     /// The body, in slices that are sent one after the other.

@@ -114,6 +114,9 @@ pub struct PolicyTable {
     pub max_attempts: Option<At<u32>>,
     /// The longest `Retry-After` that is waited for while another candidate is live (default 10s).
     pub retry_after_cap: Option<At<DurationText>>,
+    /// Whether an attempt that follows a failed one opens a new connection, which a load balancer may lead
+    /// elsewhere (default false: it takes one that is open).
+    pub fresh_connections: Option<At<bool>>,
     /// What a class of failure means, in place of the built-in meaning.
     pub on: Option<BTreeMap<At<ClassName>, At<RulingName>>>,
 }

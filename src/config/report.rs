@@ -100,7 +100,14 @@ fn write_source(source: &Source, provider: &str, out: &mut String) -> fmt::Resul
         format!(", called \"{prefix}…{suffix}\"")
     };
     writeln!(out, "  routes: {}, as listed every {every}{names}", filter.words(None, provider))?;
-    writeln!(out, "  each {}; deadline {}", schedule(&direct.policy), Words(direct.policy.deadline))
+    let Policy { deadline, .. } = direct.policy;
+    writeln!(
+        out,
+        "  each {}{}; deadline {}",
+        schedule(&direct.policy),
+        afresh(&direct.policy),
+        Words(deadline)
+    )
 }
 
 /// The requests that are allowed, if they are limited.
@@ -146,6 +153,7 @@ fn write_route(route: &Route, out: &mut String) -> fmt::Result {
             Order::Depth => schedule(&candidate.policy),
             Order::Breadth => format!("joins {}", counted(planned, "round")),
         };
+        words += afresh(&candidate.policy);
         if let Some(limits) = limits(&candidate.timeouts) {
             let _ = write!(words, "\n     limits: {limits}");
         }
@@ -267,6 +275,11 @@ fn schedule(policy: &Policy) -> String {
         let _ = write!(words, " {cycles} cycles, {} apart;", RangeWords(policy.cycle_pause));
     }
     words.trim_end_matches(';').to_owned()
+}
+
+/// What an attempt after a failed one does without, if anything.
+fn afresh(policy: &Policy) -> &'static str {
+    if policy.fresh_connections { "; each retry over a new connection" } else { "" }
 }
 
 fn write_rulings(policy: &Policy, indent: &str, out: &mut String) -> fmt::Result {

@@ -133,6 +133,7 @@ async fn ask<U: Upstream>(
         credential: pass.credential(),
         connect: limits.connect,
         connected: pass.connected(),
+        fresh: limits.fresh,
         client_headers: &request.headers,
         body,
         stream,

@@ -22,11 +22,12 @@ impl Growth {
             first_token: timeouts.first_token,
             idle: timeouts.idle,
             until,
+            fresh: false,
         }
     }
 }
 
-/// The limits of one attempt.
+/// What one attempt is held to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) connect: Duration,
@@ -34,6 +35,8 @@ pub(super) struct Limits {
     pub(super) first_token: Duration,
     pub(super) idle: Duration,
     pub(super) until: Until,
+    /// Whether it goes without the connections that are open already.
+    pub(super) fresh: bool,
 }
 
 /// The moment by which an attempt must have opened, whatever its own limits.

@@ -68,6 +68,7 @@ impl Tasks {
             let mut policy = self.policy.clone();
             let written = std::mem::replace(&mut policy.on, own.on.clone());
             policy.on.extend(written);
+            policy.fresh_connections |= own.fresh_connections;
             policy
         };
         let chain = route.chain.with_each(|candidate| {

@@ -87,7 +87,8 @@ impl Upstream for Client {
         let headers = headers::outbound(&call, provider)
             .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
         let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
-        if let Some(connection) = target.idle.take() {
+        let idle = if call.fresh { None } else { target.idle.take() };
+        if let Some(connection) = idle {
             call.connected.mark();
             let result = connection.send(&request).await;
             let soon = call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);

@@ -185,6 +185,7 @@ pub(super) async fn send_within(
         credential: Credential::Shared(0),
         connect,
         connected: &Connected::default(),
+        fresh: false,
         client_headers: &client_headers,
         body,
         stream: true,

@@ -6,6 +6,7 @@ mod cancel;
 mod cases;
 mod chaos;
 mod config;
+mod connections;
 mod cooldown;
 mod demo;
 mod discovery;

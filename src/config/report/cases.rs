@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Loaded, attempts, limits, most, schedule, who, write_rulings};
+use super::{Loaded, afresh, attempts, limits, most, schedule, who, write_rulings};
 use crate::config::estimate::Estimate;
 use crate::retry::Words;
 use crate::route::{Kind, Route, TaskLimits, Tasks, Timeouts};
@@ -37,7 +37,7 @@ pub(super) fn write_tasks(loaded: &Loaded, out: &mut String) -> fmt::Result {
         None => "whoever is asked answers them".to_owned(),
     };
     writeln!(out, "tasks (titles, tags, follow-ups): {who}")?;
-    writeln!(out, "  on each candidate {}", schedule(policy))?;
+    writeln!(out, "  on each candidate {}{}", schedule(policy), afresh(policy))?;
     if let Some(limits) = super::limits(&limits.of(Timeouts::default())) {
         writeln!(out, "  limits: {limits}")?;
     }

@@ -84,6 +84,8 @@ impl<'a> Validation<'a> {
         policy.deadline = self.limit(table.deadline.as_ref()).unwrap_or(policy.deadline);
         policy.max_attempts = table.max_attempts.as_ref().and_then(number).or(policy.max_attempts);
         policy.retry_after_cap = self.duration(table.retry_after_cap.as_ref(), policy.retry_after_cap);
+        policy.fresh_connections =
+            table.fresh_connections.as_ref().map_or(policy.fresh_connections, |fresh| *fresh.value());
         let rulings =
             table.on.iter().flatten().map(|(class, ruling)| (class.value().0, (*ruling.value()).into()));
         policy.on.extend(rulings);

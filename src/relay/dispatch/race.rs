@@ -106,7 +106,8 @@ impl<U: Upstream> Dispatch<U> {
         let attempt = Try::new(&send, candidate, pass.key_name().map(Into::into));
         observer.sending(&attempt, self.schedule.of());
         let stream = context.request.envelope.stream();
-        let limits = self.growth[send.candidate].limits(&candidate.timeouts, stream, self.until(&send));
+        let mut limits = self.growth[send.candidate].limits(&candidate.timeouts, stream, self.until(&send));
+        limits.fresh = candidate.policy.fresh_connections && self.met[send.candidate].is_some();
         let goal = goal.clone();
         let result = Box::pin(async move {
             let result = attempt::run(&context, send.candidate, limits, &mut pass, &goal).await;

@@ -31,6 +31,7 @@ async fn sends_the_slices_with_their_length_and_nothing_of_the_client() {
         credential: Credential::Shared(0),
         connect: peer::SOON,
         connected: &Connected::default(),
+        fresh: false,
         client_headers: &client_headers,
         body: vec![
             Bytes::from_static(b"{\"model\":"),

@@ -29,6 +29,7 @@ fn sent_with(
         credential,
         connect: Duration::from_secs(1),
         connected: &Connected::default(),
+        fresh: false,
         client_headers: client,
         body: Vec::new(),
         stream,

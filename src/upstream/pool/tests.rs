@@ -19,7 +19,7 @@ async fn connections(count: usize) -> (Vec<Connection>, Vec<TcpStream>) {
 }
 
 /// The same on another thread, whose number is not that of this one.
-async fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let handle = tokio::runtime::Handle::current();
     thread::scope(|scope| {
         let running = scope.spawn(move || {
@@ -57,13 +57,13 @@ async fn a_connection_goes_back_to_where_it_was_opened() {
     pool.put(ours.pop().expect("a connection"));
     let second = ours.pop().expect("a connection");
     let home = second.birth().thread;
-    elsewhere(|| pool.put(second)).await;
+    elsewhere(|| pool.put(second));
     assert_eq!(lengths(&pool), [2]);
 
-    let taken = elsewhere(|| pool.take()).await.expect("another thread's connection");
+    let taken = elsewhere(|| pool.take()).expect("another thread's connection");
 
     assert_eq!(taken.birth().thread, home);
-    elsewhere(|| pool.put(taken)).await;
+    elsewhere(|| pool.put(taken));
     assert_eq!(lengths(&pool), [2]);
 }
 
@@ -74,7 +74,7 @@ async fn a_thread_takes_its_own_first() {
     let mine = ours.pop().expect("a connection");
     let (mut others, _ends) = connections(1).await;
     let mut other = others.pop().expect("a connection");
-    other = elsewhere(move || other.reborn()).await;
+    other = elsewhere(move || other.reborn());
     pool.put(mine);
     pool.put(other);
     assert_eq!(lengths(&pool), [1, 1]);
@@ -109,10 +109,10 @@ async fn age_and_rest_are_limited() {
     assert!(pool.take().is_none(), "it has waited for too long");
 
     let connection = ours.pop().expect("a connection");
-    tokio::time::advance(OLDEST - LONGEST - Duration::from_secs(1)).await;
+    tokio::time::advance(OLDEST - 2 * LONGEST).await;
     pool.put(connection);
     let connection = pool.take().expect("young enough");
-    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::advance(LONGEST).await;
     pool.put(connection);
 
     assert_eq!(pool.count(), 0, "it is too old");
