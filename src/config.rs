@@ -18,6 +18,7 @@ use serde::Deserialize as _;
 use crate::retry::Quota;
 use crate::route::Routes;
 
+pub mod connections;
 pub mod discovered;
 pub mod document;
 pub mod estimate;
@@ -35,6 +36,7 @@ pub mod text;
 pub mod users;
 pub mod validate;
 
+pub use connections::Connections;
 pub use discovered::{FoundServer, without_file};
 pub use fault::{Faults, Warning};
 pub use report::report;
@@ -231,6 +233,8 @@ pub struct Provider {
     pub quota: Quota,
     /// Headers that every attempt carries; secret ones are marked sensitive.
     pub headers: HeaderMap,
+    /// How connections to it are made.
+    pub connections: Connections,
 }
 
 /// One key of a provider.

@@ -23,6 +23,7 @@ pub mod headers;
 mod http1;
 #[cfg(test)]
 mod peer;
+mod places;
 mod pool;
 mod tls;
 mod wire;

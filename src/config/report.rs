@@ -76,6 +76,9 @@ fn write_provider(provider: &Provider, out: &mut String) -> fmt::Result {
     if let Some(limits) = requests(provider.quota) {
         writeln!(out, "  limits: {limits}")?;
     }
+    if let Some(most) = provider.connections.most {
+        writeln!(out, "  at most {} at once", counted(most.get(), "attempt"))?;
+    }
     for key in &provider.keys {
         if let Some(limits) = requests(key.quota) {
             writeln!(out, "  limits of `{}`: {limits}", mask(&key.name))?;

@@ -77,7 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::KeyOrder;
+    use crate::config::{Connections, KeyOrder};
     use crate::retry::Quota;
 
     fn provider(name: &str) -> Provider {
@@ -88,6 +88,7 @@ mod tests {
             key_order: KeyOrder::default(),
             quota: Quota::default(),
             headers: HeaderMap::new(),
+            connections: Connections::default(),
         }
     }
 

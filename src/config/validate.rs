@@ -14,6 +14,7 @@ use crate::route::{Direct, Notifications, Routes, nearest};
 
 mod candidate;
 mod case;
+mod connections;
 mod discover;
 mod keys;
 mod notifications;

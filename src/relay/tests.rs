@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use self::script::{Act, Part, Script, answer, text_part};
 use super::{Body, Drain, Failure, Health, Outcome, Relay, Request, User};
-use crate::config::{KeyOrder, Provider, Secrets};
+use crate::config::{Connections, KeyOrder, Provider, Secrets};
 use crate::openai::envelope::Envelope;
 use crate::retry::{Class, DelayRange, Policy, Quota};
 use crate::route::{Candidate, Chain, Edits, OnBreak, Order, ProgressMode, ProviderId, Route, Timeouts};
@@ -70,6 +70,7 @@ fn provider() -> Provider {
         key_order: KeyOrder::default(),
         quota: Quota::default(),
         headers: HeaderMap::new(),
+        connections: Connections::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use http_body::Frame;
 
 use super::connection::Reading;
 use super::decode::{Decoder, Undecodable};
+use super::places::Place;
 use super::pool::Pool;
 use crate::retry::{Class, Fault, Phase};
 
@@ -23,6 +24,8 @@ pub struct Body {
     decoder: Decoder,
     idle: Arc<Pool>,
     state: State,
+    /// Held until the connection is given back or closed; so it is the last to go.
+    place: Option<Place>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +37,8 @@ enum State {
 }
 
 impl Body {
-    pub(super) fn new(reading: Reading, decoder: Decoder, idle: Arc<Pool>) -> Self {
-        Self { reading, decoder, idle, state: State::Open }
+    pub(super) fn new(reading: Reading, decoder: Decoder, idle: Arc<Pool>, place: Option<Place>) -> Self {
+        Self { reading, decoder, idle, state: State::Open, place }
     }
 
     fn poll_decoded(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
@@ -66,6 +69,7 @@ impl Body {
         if let Some(connection) = self.reading.take_connection() {
             self.idle.put(connection);
         }
+        self.place = None;
     }
 }
 
@@ -85,6 +89,7 @@ impl http_body::Body for Body {
             self.state = State::Ended;
             // After a fault nobody reads on: the provider sees the close at once.
             drop(self.reading.take_connection());
+            self.place = None;
         }
         Poll::Ready(decoded.map(|piece| piece.map(Frame::data)))
     }

@@ -12,6 +12,7 @@ use super::connect::Endpoint;
 use super::connection::{Lost, Reading};
 use super::decode::Decoder;
 use super::http1::request::Outgoing;
+use super::places::{Place, Places};
 use super::pool::{self, Pool};
 use super::tls::Tls;
 use super::{Call, Upstream, headers};
@@ -55,6 +56,7 @@ struct Target {
     path: Uri,
     host: HeaderValue,
     idle: Arc<Pool>,
+    places: Option<Places>,
 }
 
 impl Client {
@@ -87,13 +89,17 @@ impl Upstream for Client {
         let headers = headers::outbound(&call, provider)
             .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
         let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
+        let place = match &target.places {
+            Some(places) => Some(places.take(call.connect).await?),
+            None => None,
+        };
         let idle = if call.fresh { None } else { target.idle.take() };
         if let Some(connection) = idle {
             call.connected.mark();
             let result = connection.send(&request).await;
             let soon = call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);
             if !soon || !was_closing(&result) {
-                return result.map(|answer| target.answer(answer)).map_err(|lost| lost.fault);
+                return result.map(|answer| target.answer(answer, place)).map_err(|lost| lost.fault);
             }
             call.connected.lose();
         }
@@ -101,7 +107,7 @@ impl Upstream for Client {
         let connection = Box::pin(target.endpoint.connect(call.connect)).await?;
         call.connected.mark();
         let answer = connection.send(&request).await.map_err(|lost| lost.fault)?;
-        Ok(target.answer(answer))
+        Ok(target.answer(answer, place))
     }
 
     fn tidy(&self) {
@@ -124,12 +130,12 @@ impl Target {
         for key in &provider.keys {
             headers::authorization(key.secret.expose_secret()).map_err(|bad| unusable(&bad.to_string()))?;
         }
-        Ok(Self { endpoint, path, host, idle: Arc::default() })
+        Ok(Self { endpoint, path, host, idle: Arc::default(), places: Places::of(provider) })
     }
 
-    fn answer(&self, (head, reading): (Parts, Reading)) -> Response<Body> {
+    fn answer(&self, (head, reading): (Parts, Reading), place: Option<Place>) -> Response<Body> {
         let decoder = Decoder::new(&head.headers);
-        Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle)))
+        Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle), place))
     }
 }
 

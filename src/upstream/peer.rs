@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::answer::Body;
 use super::client::Client;
 use super::{Call, Connected, Credential, Upstream as _};
-use crate::config::{Cors, Key, KeyOrder, Provider, Runtime, Secrets, Server};
+use crate::config::{Connections, Cors, Key, KeyOrder, Provider, Runtime, Secrets, Server};
 use crate::retry::{Fault, Policy, Quota};
 use crate::route::{Candidate, Edits, ProviderId, Routes, Timeouts};
 
@@ -134,6 +134,7 @@ pub(super) fn provider(base_url: &str) -> Provider {
         key_order: KeyOrder::default(),
         quota: Quota::default(),
         headers: HeaderMap::new(),
+        connections: Connections::default(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Over which connections attempts go.
 
-use backstop::sim::{Act, Provider, Script};
+use std::time::Duration;
 
-use crate::support::{Call, Proxy, proxy, route};
+use backstop::sim::{Act, Finish, Provider, Script};
+use tokio::task::JoinSet;
+
+use crate::support::{Call, Proxy, proxy, route, soon};
 
 const QUICK: &str =
     "[retry]\nattempts_per_burst = 3\nbursts_per_cycle = 1\ncycles = 1\nattempt_delay = \"1ms\"\n";
@@ -39,5 +42,92 @@ async fn a_retry_opens_a_connection_where_a_policy_says_so() {
 
         assert_eq!(provider.check(), Ok(()));
         assert_eq!(provider.connections(), connections, "{rest} {retry}");
+    }
+}
+
+/// Provider `p`, with keys of its table, and route `r` over its models `a` and `b`.
+fn limited(provider: &Provider, keys: &str, rest: &str) -> String {
+    format!(
+        "{QUICK}[providers.p]\nbase_url = \"{}\"\n{keys}\n[routes.r]\nchain = [\"p/a\", \"p/b\"]\n{rest}\n",
+        provider.base_url()
+    )
+}
+
+#[tokio::test]
+async fn no_more_attempts_are_under_way_than_allowed() {
+    let slow = Act::echo().after(Duration::from_millis(20));
+    let provider = start(Script::at_once(3, slow, Act::status(400)));
+    let proxy = proxy(&limited(&provider, "max_connections = 3", "")).await;
+
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let address = proxy.address;
+        calls.spawn(async move { Call::stream("r").send(address).await.content().await });
+    }
+    let answers = calls.join_all().await;
+
+    assert_eq!(answers.len(), 20);
+    assert_eq!(provider.count(), 20, "none was sent twice");
+    assert!(provider.connections() <= 3, "{} connections", provider.connections());
+}
+
+#[tokio::test]
+async fn who_finds_no_connection_free_goes_on() {
+    let full = start(Script::exactly([Act::hang(), Act::echo()]));
+    let other = start(Script::exactly([Act::echo()]));
+    let config = format!(
+        "{QUICK}[providers.p]\nmax_connections = 1\nbase_url = \"{}\"\ntimeouts = {{ connect = \"50ms\" }}\n[providers.q]\nbase_url = \"{}\"\n\
+         [routes.r]\nchain = [\"p/m\", \"q/m\"]\n[routes.alone]\nchain = [\"p/m\"]\nretry = {{ attempts_per_burst = 1 }}\n",
+        full.base_url(),
+        other.base_url()
+    );
+    let proxy = proxy(&config).await;
+    let holding = Call::whole("r").start(proxy.address).await;
+    full.wait_for(1).await;
+
+    let refusal = Call::whole("alone").send(proxy.address).await.json().await;
+    let answer = Call::whole("r").send(proxy.address).await;
+
+    let attempt = &refusal["error"]["metadata"]["attempts"][0];
+    assert_eq!(attempt["reason"], "the one connection to `p` has been in use for 50ms (max_connections)");
+    assert_eq!((&attempt["phase"], &refusal["error"]["code"]), (&"connect".into(), &"connect".into()));
+    assert_eq!(answer.header("x-backstop-provider"), "q");
+    // Whoever leaves makes room.
+    drop(holding);
+    full.wait_closed(0).await;
+    let answer = Call::whole("alone").send(proxy.address).await;
+    assert_eq!(answer.header("x-backstop-provider"), "p");
+    assert_eq!((full.check(), other.check()), (Ok(()), Ok(())));
+}
+
+#[tokio::test]
+async fn a_hedge_that_finds_no_connection_free_is_in_nobodys_way() {
+    let slow = Act::echo().after(Duration::from_millis(200));
+    let provider = start(Script::exactly([slow, Act::echo()]));
+    let proxy = proxy(&limited(&provider, "max_connections = 1", "hedge_after = \"20ms\"")).await;
+
+    for attempts in ["2", "1"] {
+        let mut answer = soon("answer", Call::stream("r").send(proxy.address)).await;
+        assert_eq!(
+            (answer.header("x-backstop-model"), answer.header("x-backstop-attempts")),
+            ("a", attempts)
+        );
+        answer.content().await;
+    }
+
+    assert_eq!(provider.check(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_leaves_its_place_to_who_goes_on() {
+    let cut = Act::answer("one two three").cut_after(2).then(Finish::Eof);
+    for (rest, first) in [("on_break = \"resume\"", cut.clone()), ("delivery = \"verified\"", cut)] {
+        let provider = start(Script::exactly([first, Act::answer("one two three")]));
+        let proxy = proxy(&limited(&provider, "max_connections = 1", rest)).await;
+
+        let content = soon("answer", Call::stream("r").send(proxy.address)).await.content().await;
+
+        assert_eq!(content, "one two three", "{rest}");
+        assert_eq!(provider.check(), Ok(()));
     }
 }

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use backstop::app;
-use backstop::config::{Cors, KeyOrder, Provider, Runtime, Secrets, Server};
+use backstop::config::{Connections, Cors, KeyOrder, Provider, Runtime, Secrets, Server};
 use backstop::relay::Drain;
 use backstop::retry::{Fault, Policy, Quota};
 use backstop::route::{Candidate, Card, Chain, Edits, ProgressMode, ProviderId, Route, Routes, Timeouts};
@@ -84,6 +84,7 @@ fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {
             key_order: KeyOrder::default(),
             quota: Quota::default(),
             headers: http::HeaderMap::new(),
+            connections: Connections::default(),
         }],
         routes: Routes::new(vec![route("fullfat"), route("moonshotai/kimi-k2.5")], Vec::new()),
         users: Vec::new(),

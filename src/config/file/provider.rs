@@ -29,6 +29,10 @@ pub struct ProviderTable {
     /// Whether it continues an answer that is given to it as the last message (default false; true for
     /// `llamacpp`). Counts where a route resumes.
     pub prefill: Option<At<bool>>,
+    /// The most attempts that are under way at once (default: no limit); others wait for one to end, for as
+    /// long as `connect` allows.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_connections: Option<At<u32>>,
     /// Headers that every attempt carries; values as for `api_key`.
     #[schemars(extend("writeOnly" = true))]
     pub headers: Option<BTreeMap<At<String>, At<TextOr<SecretTable>>>>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::*;
-use crate::config::{Key, KeyOrder};
+use crate::config::{Connections, Key, KeyOrder};
 use crate::retry::breaker::Standing;
 use crate::retry::{Class, Covers, Fault, Phase, Policy, Quota};
 use crate::route::{Edits, Timeouts};
@@ -31,6 +31,7 @@ fn provider(keys: &[&str], order: KeyOrder, quota: Quota) -> Provider {
         key_order: order,
         quota,
         headers: HeaderMap::new(),
+        connections: Connections::default(),
     }
 }
 

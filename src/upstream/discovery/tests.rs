@@ -2,7 +2,7 @@ use http::header::REFERER;
 use tokio::join;
 
 use super::*;
-use crate::config::KeyOrder;
+use crate::config::{Connections, KeyOrder};
 use crate::retry::Quota;
 use crate::upstream::peer::Peer;
 
@@ -86,6 +86,7 @@ fn provider(base_url: &str, keys: &[&str]) -> Provider {
         key_order: KeyOrder::default(),
         quota: Quota::default(),
         headers: HeaderMap::from_iter([(REFERER, HeaderValue::from_static("http://here"))]),
+        connections: Connections::default(),
     }
 }
 
