@@ -137,13 +137,16 @@ fn read(data: &[u8]) -> Result<Facts, NotJson> {
         return Err(NotJson);
     }
     let mut facts = Facts::default();
-    Cursor::new(data)
-        .documents(|cursor| cursor.members(|cursor, key| facts.top(cursor, key)))
-        .map_err(|Unbalanced| NotJson)?;
+    Cursor::new(data).documents(|cursor| facts.object(cursor)).map_err(|Unbalanced| NotJson)?;
     Ok(facts)
 }
 
 impl Facts {
+    /// Moves past the object at the cursor and adds what it holds.
+    pub(super) fn object(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Unbalanced> {
+        cursor.members(|cursor, key| self.top(cursor, key))
+    }
+
     fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
         let name = key.name();
         match (&*name, cursor.kind()) {

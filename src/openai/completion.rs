@@ -41,14 +41,16 @@ impl From<Unbalanced> for Flaw {
 ///
 /// Its structure is checked, not its every token: some servers write `NaN`, which many clients take.
 pub fn inspect(body: &[u8]) -> Result<Completion, Flaw> {
-    let Facts { payload, finish, error, completion_tokens, choices, .. } =
-        chunk::inspect(body).map_err(|chunk::NotJson| Flaw::NotJson)?;
+    let mut facts = Facts::default();
     let mut cursor = Cursor::new(body);
-    cursor.skip_space();
-    cursor.value()?;
-    if cursor.skip_space().is_some() || std::str::from_utf8(body).is_err() {
+    if cursor.skip_space() != Some(b'{') {
         return Err(Flaw::NotJson);
     }
+    facts.object(&mut cursor)?;
+    if cursor.skip_space().is_some() || !is_utf8(body) {
+        return Err(Flaw::NotJson);
+    }
+    let Facts { payload, finish, error, completion_tokens, choices, .. } = facts;
     if error || finish == Some(Finish::Error) {
         return Err(Flaw::Error);
     }
@@ -56,6 +58,10 @@ pub fn inspect(body: &[u8]) -> Result<Completion, Flaw> {
         return Err(Flaw::NoChoices);
     }
     Ok(Completion { empty: !payload && finish != Some(Finish::Other) && completion_tokens == 0 })
+}
+
+fn is_utf8(text: &[u8]) -> bool {
+    text.is_ascii() || std::str::from_utf8(text).is_ok()
 }
 
 /// The same answer as the events of a stream: for each choice its role, everything its message holds,

@@ -2,21 +2,23 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::str;
-use std::sync::OnceLock;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::patch::Patch;
-use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced};
+use super::scan::strict::{self, Flaw};
+use super::scan::{Cursor, Cuts};
 use crate::route::{Edits, ForeignReasoning};
 
 mod facts;
+mod members;
 mod resume;
 mod sealed;
 #[cfg(test)]
 mod tests;
+
+use members::{Members, Messages, flag_of, text_of};
 
 /// No provider has a model whose name is nearly that long, in bytes.
 const LONGEST_NAME: usize = 512;
@@ -31,8 +33,9 @@ pub struct Envelope {
     stream: bool,
     include_usage: bool,
     choices: u32,
-    /// Whether it may hold sealed reasoning, once somebody has looked.
-    seals: OnceLock<bool>,
+    messages: Messages,
+    /// Whether it may hold sealed reasoning.
+    sealed: bool,
 }
 
 /// Why a body is no chat request.
@@ -51,18 +54,15 @@ impl Envelope {
     /// Fails unless it is one JSON object with exactly one `model`, a string, and at most one
     /// `stream`, `true`, `false` or `null`. What else it holds is for the provider to judge.
     pub fn parse(body: Bytes) -> Result<Self, InvalidRequest> {
-        let text = str::from_utf8(&body).map_err(|error| {
-            let place = place(&body, error.valid_up_to());
-            InvalidRequest { message: format!("the body is not valid UTF-8 at {place}"), param: None }
-        })?;
-        check_json(text)?;
         let mut members = Members::default();
-        let mut cursor = Cursor::new(&body);
-        cursor.skip_space();
-        cursor
-            .members(|cursor, key| members.read(cursor, key))
-            .map_err(|Unbalanced| wrong(&body, cursor.offset(), None, "the body is not valid JSON"))?;
-        let Members { model, stream, include_usage, choices, second } = members;
+        let mut sealed = false;
+        strict::object(
+            &body,
+            |key| sealed |= sealed::may_name(key),
+            |key, value| members.read(&body, key, value),
+        )
+        .map_err(|flaw| invalid(&body, flaw))?;
+        let Members { model, stream, include_usage, choices, messages, second } = members;
         if let Some((name, offset)) = second {
             return Err(wrong(&body, offset, Some(name), &format!("there is a second `{name}`")));
         }
@@ -73,17 +73,17 @@ impl Envelope {
                 param: Some("model"),
             });
         };
-        let model: Box<str> = serde_json::from_str(&text[model_range.clone()])
-            .map_err(|_| wrong(&body, model_range.start, Some("model"), "`model` must be a string"))?;
+        let model = text_of(&body[model_range.clone()])
+            .ok_or_else(|| wrong(&body, model_range.start, Some("model"), "`model` must be a string"))?;
         check_name(&model).map_err(|what| wrong(&body, model_range.start, Some("model"), what))?;
         let stream = match stream {
             None => false,
-            Some(range) => serde_json::from_str::<Option<bool>>(&text[range.clone()])
-                .map_err(|_| wrong(&body, range.start, Some("stream"), "`stream` must be `true` or `false`"))?
-                .unwrap_or_default(),
+            Some(range) => flag_of(&body[range.clone()]).ok_or_else(|| {
+                wrong(&body, range.start, Some("stream"), "`stream` must be `true` or `false`")
+            })?,
         };
         let choices = choices.unwrap_or(1).max(1);
-        Ok(Self { body, model, model_range, stream, include_usage, choices, seals: OnceLock::new() })
+        Ok(Self { body, model, model_range, stream, include_usage, choices, messages, sealed })
     }
 
     /// The model the client asks for, unescaped.
@@ -194,6 +194,9 @@ impl fmt::Debug for Envelope {
 
 /// `text` as JSON.
 fn literal(text: &str) -> String {
+    if text.bytes().all(|byte| !matches!(byte, b'"' | b'\\' | ..b' ')) {
+        return ["\"", text, "\""].concat();
+    }
     serde_json::to_string(text).expect("a string is JSON")
 }
 
@@ -209,44 +212,6 @@ fn appended(edits: &Edits, unseen: &[&str]) -> String {
     text
 }
 
-/// The members of the top-level object that we act on, by where their values stand.
-#[derive(Default)]
-struct Members {
-    model: Option<Range<usize>>,
-    stream: Option<Range<usize>>,
-    include_usage: bool,
-    choices: Option<u32>,
-    /// The first member that is there twice, and where its second key stands.
-    second: Option<(&'static str, usize)>,
-}
-
-impl Members {
-    fn read(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
-        let (name, seen) = match &*key.name() {
-            b"model" => ("model", &mut self.model),
-            b"stream" => ("stream", &mut self.stream),
-            b"stream_options" if cursor.kind() == Kind::Object => {
-                return cursor.members(|cursor, key| {
-                    if &*key.name() == b"include_usage" {
-                        self.include_usage = cursor.text()? == b"true";
-                    }
-                    Ok(())
-                });
-            }
-            b"n" => {
-                self.choices = str::from_utf8(cursor.text()?).ok().and_then(|text| text.parse().ok());
-                return Ok(());
-            }
-            _ => return Ok(()),
-        };
-        let value = cursor.value()?;
-        if seen.replace(value).is_some() {
-            self.second.get_or_insert((name, key.start));
-        }
-        Ok(())
-    }
-}
-
 /// Names reach log lines and headers, so they are held to what can stand there.
 fn check_name(model: &str) -> Result<(), &'static str> {
     if model.len() > LONGEST_NAME {
@@ -258,27 +223,26 @@ fn check_name(model: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Checks all of `text`, however deeply it is nested.
-fn check_json(text: &str) -> Result<(), InvalidRequest> {
-    let start = text.trim_ascii_start();
-    let offset = text.len() - start.len();
+/// Says what is wrong with a body that is not a JSON object.
+fn invalid(body: &[u8], flaw: Flaw) -> InvalidRequest {
+    if let Flaw::Utf8(valid) = flaw {
+        return wrong(body, valid, None, "the body is not valid UTF-8");
+    }
+    let start = body.trim_ascii_start();
     if start.is_empty() {
-        return Err(InvalidRequest { message: "the body is empty".into(), param: None });
+        return InvalidRequest { message: "the body is empty".into(), param: None };
     }
-    if let Err(error) = serde_json::from_str::<&RawValue>(text) {
-        let line_start = match error.line() {
-            0 | 1 => 0,
-            line => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 2).map_or(0, |end| end + 1),
-        };
-        let offset = line_start + error.column().saturating_sub(1);
-        let whole = error.to_string();
-        let reason = whole.split(" at line ").next().unwrap_or(&whole);
-        return Err(wrong(text.as_bytes(), offset, None, &format!("the body is not valid JSON: {reason}")));
-    }
-    if !start.starts_with('{') {
-        return Err(wrong(text.as_bytes(), offset, None, "the body must be a JSON object"));
-    }
-    Ok(())
+    let Err(error) = serde_json::from_slice::<&RawValue>(body) else {
+        return wrong(body, body.len() - start.len(), None, "the body must be a JSON object");
+    };
+    let line_start = match error.line() {
+        0 | 1 => 0,
+        line => memchr::memchr_iter(b'\n', body).nth(line - 2).map_or(0, |end| end + 1),
+    };
+    let offset = line_start + error.column().saturating_sub(1);
+    let whole = error.to_string();
+    let reason = whole.split(" at line ").next().unwrap_or(&whole);
+    wrong(body, offset, None, &format!("the body is not valid JSON: {reason}"))
 }
 
 fn wrong(body: &[u8], offset: usize, param: Option<&'static str>, what: &str) -> InvalidRequest {

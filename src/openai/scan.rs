@@ -7,10 +7,16 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr2;
-
+mod brackets;
+mod cuts;
+pub(super) mod strict;
+mod strings;
 #[cfg(test)]
 mod tests;
+
+pub(super) use cuts::Cuts;
+
+use brackets::Brackets;
 
 /// The brackets outside strings do not match, or a string within them does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,18 +46,20 @@ pub(super) struct Key<'a> {
     pub start: usize,
     /// What stands between its quotes.
     pub raw: &'a [u8],
+    /// Whether there is an escape in it.
+    pub escaped: bool,
 }
 
 impl<'a> Key<'a> {
     /// The key, unescaped.
     pub fn name(&self) -> Cow<'a, [u8]> {
-        unescape(self.raw)
+        if self.escaped { unescape(self.raw) } else { Cow::Borrowed(self.raw) }
     }
 }
 
 /// The inside of a string without its escapes; as it stands where the escapes are broken.
 pub(super) fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', raw).is_none() {
+    if !raw.contains(&b'\\') {
         return Cow::Borrowed(raw);
     }
     let literal = [b"\"", raw, b"\""].concat();
@@ -91,7 +99,7 @@ impl<'a> Cursor<'a> {
                 b'{' => on_object(self)?,
                 b'[' => {}
                 b'}' | b']' => return Err(Unbalanced),
-                b'"' => self.at = self.string_end().unwrap_or(self.bytes.len()),
+                b'"' => self.at = self.string_end().map_or(self.bytes.len(), |(end, _)| end),
                 _ => self.at += 1,
             }
             if self.at == start {
@@ -112,14 +120,16 @@ impl<'a> Cursor<'a> {
             match self.skip_space().ok_or(Unbalanced)? {
                 b'"' => {
                     let start = self.at;
-                    let raw = self.string()?;
+                    let (end, escaped) = self.string_end()?;
+                    self.at = end;
+                    let key = Key { start, raw: &self.bytes[start + 1..end - 1], escaped };
                     if self.skip_space() != Some(b':') {
                         continue;
                     }
                     self.at += 1;
                     self.skip_space();
                     let value = self.at;
-                    on(self, Key { start, raw })?;
+                    on(self, key)?;
                     if self.at == value {
                         self.value()?;
                     }
@@ -163,6 +173,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Moves into the object or array at the cursor and gives the first byte of what stands there.
+    pub fn enter(&mut self) -> Option<u8> {
+        self.at += 1;
+        self.skip_space()
+    }
+
     /// What stands at the cursor.
     pub fn kind(&self) -> Kind {
         match self.peek() {
@@ -178,14 +194,13 @@ impl<'a> Cursor<'a> {
     /// Moves past the value at the cursor and says where it stood.
     pub fn value(&mut self) -> Result<Range<usize>, Unbalanced> {
         let start = self.at;
-        match self.kind() {
-            Kind::String => self.at = self.string_end()?,
-            Kind::Object | Kind::Array => self.skip_container()?,
-            Kind::Missing => {}
-            Kind::Null | Kind::Scalar => {
+        match self.peek() {
+            None | Some(b',' | b'}' | b']') => {}
+            Some(b'"') => self.at = self.string_end()?.0,
+            Some(b'{' | b'[') => self.skip_container()?,
+            Some(_) => {
                 let rest = &self.bytes[start..];
-                let end = rest.iter().position(|byte| b",]}[{\" \t\r\n".contains(byte));
-                self.at += end.unwrap_or(rest.len());
+                self.at += rest.iter().position(|byte| ends_scalar(*byte)).unwrap_or(rest.len());
             }
         }
         Ok(start..self.at)
@@ -200,7 +215,7 @@ impl<'a> Cursor<'a> {
     /// Moves past the string at the cursor and gives what stands between its quotes.
     pub fn string(&mut self) -> Result<&'a [u8], Unbalanced> {
         let start = self.at + 1;
-        self.at = self.string_end()?;
+        self.at = self.string_end()?.0;
         Ok(&self.bytes[start..self.at - 1])
     }
 
@@ -216,16 +231,9 @@ impl<'a> Cursor<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    fn string_end(&self) -> Result<usize, Unbalanced> {
-        let mut at = self.at + 1;
-        loop {
-            let rest = self.bytes.get(at..).ok_or(Unbalanced)?;
-            at += memchr2(b'"', b'\\', rest).ok_or(Unbalanced)?;
-            if self.bytes[at] == b'"' {
-                return Ok(at + 1);
-            }
-            at += 2;
-        }
+    /// Where the string at the cursor ends, and whether there is a backslash in it.
+    fn string_end(&self) -> Result<(usize, bool), Unbalanced> {
+        strings::end(self.bytes, self.at).ok_or(Unbalanced)
     }
 
     fn skip_container(&mut self) -> Result<(), Unbalanced> {
@@ -233,83 +241,27 @@ impl<'a> Cursor<'a> {
         loop {
             match self.peek().ok_or(Unbalanced)? {
                 b'"' => {
-                    self.at = self.string_end()?;
+                    self.at = self.string_end()?.0;
                     continue;
                 }
                 b'{' => open.push(true),
                 b'[' => open.push(false),
                 b'}' => open.pop(true)?,
                 b']' => open.pop(false)?,
-                _ => {}
+                _ => {
+                    self.at += 1;
+                    continue;
+                }
             }
             self.at += 1;
-            if open.depth == 0 {
+            if open.is_empty() {
                 return Ok(());
             }
         }
     }
 }
 
-/// The brackets that are open, a bit for each; allocates below the 64th level only.
-#[derive(Debug, Default)]
-struct Brackets {
-    depth: usize,
-    innermost: u64,
-    outer: Vec<u64>,
-}
-
-impl Brackets {
-    fn push(&mut self, brace: bool) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.outer.push(self.innermost);
-        }
-        self.innermost = self.innermost << 1 | u64::from(brace);
-        self.depth += 1;
-    }
-
-    fn pop(&mut self, brace: bool) -> Result<(), Unbalanced> {
-        if self.innermost & 1 != u64::from(brace) {
-            return Err(Unbalanced);
-        }
-        self.innermost >>= 1;
-        self.depth -= 1;
-        if self.depth.is_multiple_of(64)
-            && let Some(outer) = self.outer.pop()
-        {
-            self.innermost = outer;
-        }
-        Ok(())
-    }
-}
-
-/// Finds what to cut from an object so that members vanish together with one comma each.
-///
-/// Every member is shown to it in order, by where it begins and ends.
-#[derive(Debug, Default)]
-pub(super) struct Cuts {
-    previous_end: Option<usize>,
-    leading: Option<Range<usize>>,
-}
-
-impl Cuts {
-    /// A member stays; gives what must go before it.
-    pub fn keep(&mut self, member: Range<usize>) -> Option<Range<usize>> {
-        self.previous_end = Some(member.end);
-        self.leading.take().map(|leading| leading.start..member.start)
-    }
-
-    /// A member goes; gives what can be cut already.
-    pub fn cut(&mut self, member: Range<usize>) -> Option<Range<usize>> {
-        if let Some(end) = self.previous_end.replace(member.end).filter(|_| self.leading.is_none()) {
-            return Some(end..member.end);
-        }
-        let start = self.leading.as_ref().map_or(member.start, |leading| leading.start);
-        self.leading = Some(start..member.end);
-        None
-    }
-
-    /// The object is over; gives what is left to cut.
-    pub fn finish(self) -> Option<Range<usize>> {
-        self.leading
-    }
+/// Whether a number or a word cannot go on with this byte.
+fn ends_scalar(byte: u8) -> bool {
+    matches!(byte, b',' | b']' | b'}' | b'[' | b'{' | b'"' | b' ' | b'\t' | b'\r' | b'\n')
 }

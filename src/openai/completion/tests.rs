@@ -148,6 +148,38 @@ proptest! {
     }
 
     #[test]
+    fn takes_one_object_and_space_around_it(body in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40),
+        "[ \\n\u{c}]{0,2}[{}](\"choices\"|\"text\"|[{}\\[\\]:,\"\\\\ \\n1é]){0,20}\\}?[ \\n\u{c}x]{0,2}"
+            .prop_map(String::into_bytes),
+    ]) {
+        let mut cursor = Cursor::new(&body);
+        let begins = cursor.skip_space() == Some(b'{');
+        let ends = begins && cursor.value().is_ok() && cursor.skip_space().is_none();
+        let taken = ends && std::str::from_utf8(&body).is_ok();
+        prop_assert_eq!(inspect(&body) != Err(Flaw::NotJson), taken, "{}", String::from_utf8_lossy(&body));
+    }
+
+    #[test]
+    fn reads_what_an_event_of_the_same_text_says(
+        choices in prop::collection::vec(value(&["message", "content", "error", "finish_reason"]), 0..3),
+        mut noise in noise(),
+    ) {
+        let mut body = String::new();
+        noise.value(&mut body, &serde_json::json!({ "choices": choices, "error": null }));
+        let facts = chunk::inspect(body.as_bytes()).unwrap();
+        let expected = if facts.error || facts.finish == Some(Finish::Error) {
+            Err(Flaw::Error)
+        } else if facts.choices {
+            let other = facts.finish == Some(Finish::Other);
+            Ok(Completion { empty: !facts.payload && !other && facts.completion_tokens == 0 })
+        } else {
+            Err(Flaw::NoChoices)
+        };
+        prop_assert_eq!(inspect(body.as_bytes()), expected, "{}", body);
+    }
+
+    #[test]
     fn never_panics(body in r#"\{?("choices"|"message"|"tool_calls"|"usage"|[{}\[\]:,"\\ \n1]){0,30}\}?"#) {
         let _ = as_events(body.as_bytes(), true);
     }

@@ -1,11 +1,10 @@
 //! What a request is: what it holds, how large it is, whether it is a task.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
-use memchr::memmem::{self, Finder};
+use memchr::memmem;
 
-use super::Envelope;
+use super::{Envelope, Messages};
 use crate::openai::literal;
 use crate::openai::scan::{Cursor, Kind as Json, Unbalanced, unescape};
 use crate::route::{Facts, Kind, Trait};
@@ -40,15 +39,16 @@ const CHATS: [&str; 2] = [
 /// So many characters tell all of these apart.
 const LONGEST_BEGINNING: usize = 100;
 
-/// One of these is in the body of every task, or how a letter of them begins that is escaped.
-const MARKERS: [&[u8]; 3] = [b"chat_history", b"facial expression", b"\\u"];
-
-static FINDERS: LazyLock<[Finder<'static>; 3]> = LazyLock::new(|| MARKERS.map(Finder::new));
-
 impl Envelope {
-    /// Whether it may be a task; for most requests one quick look says that it is none.
+    /// Whether it may be a task; for most requests a look at the beginning of their only message says that it
+    /// is none.
     pub fn may_be_task(&self) -> bool {
-        !self.stream && FINDERS.iter().any(|finder| finder.find(&self.body).is_some())
+        !self.stream
+            && match &self.messages {
+                Messages::Missing => false,
+                Messages::Once(range) => is_one_that_may_ask(&self.body[range.clone()]).unwrap_or_default(),
+                Messages::Often => true,
+            }
     }
 
     /// What the request is. It walks the whole body, but for what stands in strings.
@@ -185,8 +185,38 @@ impl Reading {
     }
 }
 
+/// Whether `messages` is an array of one message that may be the prompt of a task.
+fn is_one_that_may_ask(messages: &[u8]) -> Result<bool, Unbalanced> {
+    let mut cursor = Cursor::new(messages);
+    if cursor.kind() != Json::Array || cursor.enter() != Some(b'{') {
+        return Ok(false);
+    }
+    let mut may_ask = false;
+    cursor.members(|cursor, key| match (&*key.name(), cursor.kind()) {
+        (b"content", Json::String) => {
+            may_ask |= may_be_of_a_task(cursor.string()?);
+            Ok(())
+        }
+        (b"content", Json::Array) => {
+            may_ask = true;
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    Ok(may_ask && cursor.skip_space() == Some(b']'))
+}
+
+/// Whether a text begins with a letter that those of tasks begin with, or with anything that may stand for one
+/// or for white space.
+fn may_be_of_a_task(raw: &[u8]) -> bool {
+    matches!(raw.trim_ascii_start().first(), Some(b'#' | b'Y' | b'\\' | 0x80..))
+}
+
 /// Whether a text is the prompt of a task.
 fn is_of_a_task(raw: &[u8]) -> bool {
+    if !may_be_of_a_task(raw) {
+        return false;
+    }
     let Ok(text) = literal::characters(raw) else { return false };
     let text = text.map_while(Result::ok).map(|(character, _)| character);
     let text: String =

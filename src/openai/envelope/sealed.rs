@@ -6,25 +6,16 @@
 //! nothing is touched; the open text of `reasoning` and `reasoning_content` is nobody's seal.
 
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
 
 use super::Envelope;
-use crate::openai::scan::{Cursor, Cuts, Kind, Unbalanced, unescape};
+use crate::openai::scan::{Cursor, Cuts, Key, Kind, Unbalanced, unescape};
 use crate::route::{ForeignReasoning, Vendor};
 
 #[cfg(test)]
 mod tests;
 
-/// One of these is in every body that holds something sealed. The last one is how a letter of the others begins
-/// that is escaped.
-const MARKERS: [&[u8]; 4] = [b"reasoning_details", b"thinking_blocks", b"thought_signature", b"\\u00"];
-
 /// The models of `OpenRouter` that stand for any other: it chooses the vendor, and the details are its own format.
 const ROUTER: &str = "openrouter/";
-
-static FINDERS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| MARKERS.map(Finder::new));
 
 type Rules = &'static [(&'static [u8], Rule)];
 
@@ -91,7 +82,7 @@ impl Envelope {
     /// What to cut from `messages` so that nothing is left which another vendor than that of `model` has sealed,
     /// in order. A model whose vendor nobody knows has sealed nothing itself.
     pub(super) fn sealed_for(&self, model: &str, foreign: ForeignReasoning) -> Vec<Range<usize>> {
-        if foreign == ForeignReasoning::Keep || model.starts_with(ROUTER) || !self.may_be_sealed() {
+        if foreign == ForeignReasoning::Keep || model.starts_with(ROUTER) || !self.sealed {
             return Vec::new();
         }
         let mut seals = Seals { reader: Vendor::of_model(model), cuts: Vec::new() };
@@ -107,11 +98,16 @@ impl Envelope {
         seals.cuts.sort_by_key(|cut| cut.start);
         seals.cuts
     }
+}
 
-    /// Whether anything of it may be sealed; most requests have nothing of the kind, and one look is enough.
-    fn may_be_sealed(&self) -> bool {
-        *self.seals.get_or_init(|| FINDERS.iter().any(|finder| finder.find(&self.body).is_some()))
-    }
+/// Whether what stands under a name may be sealed: there is such a member in every body that holds something
+/// sealed. A name with an escape in it could be any.
+pub(super) fn may_name(key: &Key<'_>) -> bool {
+    let known = matches!(
+        key.raw,
+        b"reasoning_details" | b"thinking_blocks" | b"thought_signature" | b"thought_signatures"
+    );
+    known || key.escaped
 }
 
 struct Seals {

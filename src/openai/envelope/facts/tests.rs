@@ -142,6 +142,33 @@ fn knows_the_tasks_of_open_webui_by_their_shape() {
     }
 }
 
+#[test]
+fn most_requests_are_told_from_a_task_by_a_look() {
+    for (messages, expected) in [
+        (r####"[{"role":"user","content":"### Task: <chat_history>"}]"####, true),
+        (r#"[{"content":" \u0023## Task:","role":"user"}]"#, true),
+        (r#"[{"role":"user","content":"Your task"} ]"#, true),
+        (r#"[{"role":"user","content":[{"type":"text","text":"Hi"}]}]"#, true),
+        (r#"[{"role":"user","content":"Tell me of chat_history, a facial expression and \u00e9"}]"#, false),
+        (r####"[{"role":"system","content":"### Task:"},{"role":"user","content":"### Task:"}]"####, false),
+        (r#"[{"role":"user","content":null}]"#, false),
+        (r#"[{"role":"user"}]"#, false),
+        ("[{}]", false),
+        ("[]", false),
+        (r####"["### Task:"]"####, false),
+        ("{}", false),
+        (r####"[],"messages":[{"role":"user","content":"### Task:"}]"####, true),
+    ] {
+        let look = |stream: &str| {
+            let body = format!(r#"{{"model":"m","stream":{stream},"messages":{messages}}}"#);
+            Envelope::parse(body.into()).unwrap().may_be_task()
+        };
+        assert_eq!(look("false"), expected, "{messages}");
+        assert!(!look("true"), "{messages}");
+    }
+    assert!(!Envelope::parse(r#"{"model":"m"}"#.into()).unwrap().may_be_task());
+}
+
 const KEYS: &[&str] =
     &["messages", "role", "content", "type", "text", "tools", "tool_calls", "modalities", "response_format"];
 

@@ -99,6 +99,20 @@ fn what_is_nobodys_seal_stays() {
 }
 
 #[test]
+fn only_bodies_with_such_a_name_are_looked_through() {
+    for (message, expected) in [
+        (r#"{"reasoning_details":[]}"#, true),
+        (r#"{"tool_calls":[{"thought_signature":"s"}]}"#, true),
+        (r#"{"\u0072easoning_details":[]}"#, true),
+        (r#"{"content":"reasoning_details, \"thinking_blocks\" and \u00e9"}"#, false),
+        (r#"{"reasoning":"thought_signature"}"#, false),
+    ] {
+        let body = format!(r#"{{"model":"m","messages":[{message}]}}"#);
+        assert_eq!(Envelope::parse(body.into()).unwrap().sealed, expected, "{message}");
+    }
+}
+
+#[test]
 fn a_continued_answer_follows_on_what_is_left() {
     let text = r#"{"model":"x","messages":[{"role":"assistant","reasoning_details":[{"format":"xai-responses-v1"}]},{"thought_signature":"s","role":"user"}]}"#;
     let envelope = Envelope::parse(text.into()).unwrap();
