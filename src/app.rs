@@ -17,6 +17,7 @@ use crate::route::{Current, Route};
 use crate::server::accept;
 use crate::server::front::Front;
 use crate::server::router::{App, Paths};
+use crate::server::workers::Workers;
 use crate::server::{self, Limits, Summary};
 use crate::shutdown::Signals;
 use crate::upstream::Upstream;
@@ -39,6 +40,9 @@ pub enum CouldNotStart {
         /// What the system says.
         error: io::Error,
     },
+    /// There are not as many threads as there are to be workers.
+    #[error("could not start the workers: {0}\nhint: `server.workers` says how many there are")]
+    Workers(io::Error),
     /// Something else that the system denies.
     #[error("could not start: {0}")]
     Other(#[from] io::Error),
@@ -74,8 +78,10 @@ pub async fn serve(runtime: Arc<Runtime>) -> Result<Stopped, CouldNotStart> {
     // The handlers come first: whoever can connect can also rely on a drain.
     let (mut first, mut both) = (Signals::install()?, Signals::install()?);
     let listener = listen(address)?;
+    let workers = Workers::start(runtime.server.workers).map_err(CouldNotStart::Workers)?;
+    let client = client(&runtime)?;
     tokio::select! {
-        summary = run(listener, runtime, async {
+        summary = run_with(listener, runtime, client, Limits::default(), workers, async {
             first.next().await;
             tracing::info!("told to stop; once more to stop at once");
         }) => Ok(Stopped::Drained(summary?)),
@@ -91,7 +97,12 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, CouldNotStart> {
     accept::listen(address).map_err(|error| CouldNotStart::Listen { address, error })
 }
 
-/// Serves `runtime` to the clients of `listener` until `shutdown` resolves, then drains.
+fn client(runtime: &Arc<Runtime>) -> io::Result<Client> {
+    Client::new(Arc::clone(runtime)).map_err(io::Error::other)
+}
+
+/// Serves `runtime` to the clients of `listener` until `shutdown` resolves, then drains; all in the runtime that
+/// it is called in.
 ///
 /// Dropping the future drops every connection and whatever is under way at once.
 pub async fn run(
@@ -99,16 +110,17 @@ pub async fn run(
     runtime: Arc<Runtime>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Summary> {
-    let client = Client::new(Arc::clone(&runtime)).map_err(io::Error::other)?;
-    run_with(listener, runtime, client, Limits::default(), shutdown).await
+    let client = client(&runtime)?;
+    run_with(listener, runtime, client, Limits::default(), Workers::here(), shutdown).await
 }
 
-/// The same with another way of sending attempts and other limits for clients.
+/// The same with another way of sending attempts, other limits for clients, and workers.
 pub async fn run_with<U: Upstream>(
     listener: TcpListener,
     runtime: Arc<Runtime>,
     upstream: U,
     limits: Limits,
+    workers: Workers,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Summary> {
     announce(&listener, &runtime)?;
@@ -130,7 +142,7 @@ pub async fn run_with<U: Upstream>(
     let paths = Paths::new(Arc::new(App { runtime, routes, relay: Arc::clone(&relay), limits }));
     let front = Front::new(paths, cors, drain.clone());
     let serving = async {
-        let serving = pin!(server::serve(listener, front, limits, &drain, grace, shutdown));
+        let serving = pin!(server::serve(listener, workers, front, limits, &drain, grace, shutdown));
         // Dropped before what is served, so that nobody who is cut off passes for one who left.
         let _cut = drain.streams.clone().drop_guard();
         serving.await

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,6 +204,8 @@ pub struct Server {
     pub grace: Duration,
     /// How long a stream waits before its head goes out without an answer.
     pub head_after: Duration,
+    /// Threads that serve connections; one for each core unless it says otherwise.
+    pub workers: Option<NonZeroU32>,
     /// Whether the `X-OpenWebUI-User-…` headers say who asks.
     pub trust_user_headers: bool,
 }

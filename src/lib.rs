@@ -35,6 +35,8 @@
 //!   replace the routes as a whole; no request waits for them.
 //! * No task is spawned on the way of a request; connections to providers are polled by the
 //!   request that uses them.
+//! * A connection of a client lives on one thread, with all that its requests wait for. The first thread also
+//!   accepts, hears signals and tidies: whatever takes it a millisecond goes to a thread of its own.
 //! * Only [`retry::classify`] decides what may be tried again; only `server::error` picks status
 //!   codes; only `config::file` spells config keys.
 

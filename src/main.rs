@@ -92,7 +92,7 @@ fn tell(loaded: &Loaded) {
 }
 
 fn with_runtime(main: impl AsyncFnOnce() -> ExitCode) -> ExitCode {
-    match Builder::new_multi_thread().enable_all().build() {
+    match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(main());
             // A name look-up that hangs has a thread of its own, and nobody waits for it any more.

@@ -2,7 +2,8 @@
 //!
 //! The accept loop is our own because each way of keeping a socket open for nothing needs a limit:
 //! a slow head gets a 408, so does a slow body, an idle connection is closed without a word, and so
-//! is that of a client which no longer reads its answer. Each connection is one task, owned by the loop; nothing on the way of a request spawns another.
+//! is that of a client which no longer reads its answer. Each connection is one task on one of the
+//! [`workers`], owned by the loop; nothing on the way of a request spawns another.
 //!
 //! In a drain the listener is closed first, so whoever connects is refused and another process
 //! can take the address. Connections that are open stay until the last answer is out, so that a
@@ -25,6 +26,7 @@ pub mod accept;
 pub mod error;
 pub mod front;
 pub mod router;
+pub mod workers;
 
 mod access;
 mod body;
@@ -42,6 +44,7 @@ mod watch;
 use accept::Acceptor;
 use front::{Front, Service};
 use watch::{Active, Watch};
+use workers::Workers;
 
 /// How long clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +76,12 @@ pub struct Summary {
 /// Connections that have nothing left to do end within this time.
 const CLOSE: Duration = Duration::from_secs(1);
 
-/// Serves `front` to the clients of `listener` until `shutdown`, then drains.
+/// Serves `front` to the clients of `listener` on `workers` until `shutdown`, then drains.
 ///
-/// Dropping the future drops every connection at once.
+/// Dropping the future drops every connection at once, and ends the workers.
 pub async fn serve<S: Service>(
     listener: TcpListener,
+    mut workers: Workers,
     front: Front<S>,
     limits: Limits,
     drain: &Drain,
@@ -99,7 +103,9 @@ pub async fn serve<S: Service>(
             accepted = acceptor.next(&listener) => accepted,
         };
         let watch = Watch::new(active.clone());
-        connections.spawn(connection::serve(stream, peer.ip(), Arc::clone(&front), watch, shared.clone()));
+        let (front, shared) = (Arc::clone(&front), shared.clone());
+        let serve = move |stream| connection::serve(stream, peer.ip(), front, watch, shared);
+        workers.spawn(&mut connections, stream, serve);
     }
     drop(listener);
 

@@ -68,6 +68,9 @@ pub struct ServerTable {
     pub grace: Option<At<DurationText>>,
     /// How long a stream waits before its head goes out without an answer (default 15s).
     pub head_after: Option<At<DurationText>>,
+    /// Threads that serve connections (default: one for each core that the process may use).
+    #[schemars(range(min = 1, max = 256))]
+    pub workers: Option<At<u32>>,
     /// Whether the `X-OpenWebUI-User-…` headers say who asks (default false). Whoever can reach Backstop can
     /// write them.
     pub trust_user_headers: Option<At<bool>>,

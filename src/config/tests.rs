@@ -3,6 +3,8 @@ mod keys;
 mod routes;
 mod tasks;
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 /// Loads a text with an environment that is empty.
@@ -31,7 +33,7 @@ fn an_empty_file_is_the_defaults() {
     assert_eq!(server.listen.to_string(), "127.0.0.1:8420");
     assert_eq!((server.max_body, server.max_answer), (100_000_000, 64_000_000));
     assert_eq!((server.grace, server.head_after), (Duration::from_secs(30), Duration::from_secs(15)));
-    assert_eq!(server.cors, Cors::Loopback);
+    assert_eq!((&server.cors, server.workers), (&Cors::Loopback, None));
     assert!(loaded.warnings.is_empty() && loaded.path.is_none());
 }
 
@@ -91,9 +93,12 @@ fn local_servers_get_patience() {
 #[test]
 fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let text = "[server]\nlisten = '127.0.0.1:1'\nhead_after = '1s'";
-    let variables = [("BACKSTOP_SERVER__LISTEN", "127.0.0.1:2"), ("BACKSTOP_SERVER__MAX_BODY", "7")];
+    let variables = [("BACKSTOP_SERVER__LISTEN", "127.0.0.1:2"), ("BACKSTOP_SERVER__WORKERS", "7")];
     let server = load_with(text, &variables).expect("valid").runtime.server;
-    assert_eq!((server.listen.port(), server.max_body, server.head_after.as_secs()), (2, 7, 1));
+    assert_eq!(
+        (server.listen.port(), server.workers, server.head_after.as_secs()),
+        (2, NonZeroU32::new(7), 1)
+    );
 
     let overrides = Overrides { listen: Some(([127, 0, 0, 1], 3).into()) };
     let source = Source::Text { name: String::new(), text: text.to_owned() };

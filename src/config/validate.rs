@@ -124,6 +124,7 @@ impl<'a> Validation<'a> {
             cors: self.cors(table),
             grace: self.duration(table.grace.as_ref(), Duration::from_secs(30)),
             head_after: self.duration(table.head_after.as_ref(), Duration::from_secs(15)),
+            workers: table.workers.as_ref().and_then(policy::number),
             trust_user_headers: table.trust_user_headers.as_ref().is_some_and(|trust| *trust.value()),
         };
         if let (Cors::Any, Some(cors), false) = (&server.cors, &table.cors, server.listen.ip().is_loopback())

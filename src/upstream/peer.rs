@@ -147,6 +147,7 @@ pub(super) fn runtime(provider: Provider) -> Runtime {
             cors: Cors::Loopback,
             grace: SOON,
             head_after: SOON,
+            workers: None,
             trust_user_headers: false,
         },
         providers: vec![provider],

@@ -187,11 +187,12 @@ fn backstop(
 ) -> io::Result<(Command, SocketAddr)> {
     let (address, closed) = (free_port()?, free_port()?);
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\n[providers.up]\nbase_url = \"http://{upstream}/v1\"\n\
+        "[server]\nlisten = \"{address}\"\nworkers = {}\n[providers.up]\nbase_url = \"http://{upstream}/v1\"\n\
          [providers.closed]\nbase_url = \"http://{closed}/v1\"\n\
          [routes.refused]\nchain = [\"closed/x\", \"up/json.1024\"]\ncooldown = {{ enabled = false }}\n\
          [routes.waiting]\nchain = [\"up/busy\"]\nretry = {{ attempt_delay = \"5m\" }}\n\
-         cooldown = {{ enabled = false }}\n"
+         cooldown = {{ enabled = false }}\n",
+        setup.workers
     );
     for model in models {
         text.extend(["[routes.\"", model, "\"]\nchain = [\"up/", model, "\"]\n"]);
@@ -200,7 +201,7 @@ fn backstop(
     fs::write(&path, text)?;
     let log = fs::File::create(folder.join("backstop.log"))?;
     let mut command = Command::new(binary());
-    command.arg("--config").arg(path).stderr(log).env("TOKIO_WORKER_THREADS", setup.workers.to_string());
+    command.arg("--config").arg(path).stderr(log);
     command.env("BACKSTOP_LOG", if setup.log { "info" } else { "warn" });
     Ok((command, address))
 }

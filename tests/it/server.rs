@@ -16,6 +16,7 @@ use backstop::retry::{Fault, Policy, Quota};
 use backstop::route::{Candidate, Card, Chain, Edits, ProgressMode, ProviderId, Route, Routes, Timeouts};
 use backstop::server::accept;
 use backstop::server::front::Front;
+use backstop::server::workers::Workers;
 use backstop::server::{self, Limits, Summary};
 use backstop::upstream::{Call, Upstream};
 use bytes::Bytes;
@@ -33,6 +34,7 @@ mod origins;
 mod paths;
 mod process;
 mod readers;
+mod workers;
 
 /// A provider that never says anything.
 struct Silent;
@@ -75,6 +77,7 @@ fn runtime(max_body: usize, cors: Cors) -> Arc<Runtime> {
             cors,
             grace: Duration::from_millis(300),
             head_after: Duration::from_secs(15),
+            workers: None,
             trust_user_headers: false,
         },
         providers: vec![Provider {
@@ -124,7 +127,7 @@ impl Running {
         let mut task = JoinSet::new();
         task.spawn(async move {
             let stopped = async { drop(stopped.await) };
-            app::run_with(listener, runtime, Silent, limits, stopped).await.unwrap()
+            app::run_with(listener, runtime, Silent, limits, Workers::here(), stopped).await.unwrap()
         });
         Self { address, stop, task }
     }
@@ -140,6 +143,16 @@ impl Running {
         drain: Drain,
         answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static,
     ) -> Self {
+        Self::answering_on(Workers::here(), limits, drain, answer)
+    }
+
+    /// The same on these workers.
+    fn answering_on(
+        workers: Workers,
+        limits: Limits,
+        drain: Drain,
+        answer: impl Fn(Request) -> Response + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = accept::listen(ANYWHERE).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -151,7 +164,8 @@ impl Running {
             });
             let front = Front::new(service, Cors::Loopback, drain.clone());
             let grace = Duration::from_millis(300);
-            server::serve(listener, front, limits, &drain, grace, async { drop(stopped.await) }).await
+            let stopped = async { drop(stopped.await) };
+            server::serve(listener, workers, front, limits, &drain, grace, stopped).await
         });
         Self { address, stop, task }
     }

@@ -177,6 +177,6 @@ impl<'a> Validation<'a> {
     }
 }
 
-fn number(written: &At<u32>) -> Option<NonZeroU32> {
+pub(super) fn number(written: &At<u32>) -> Option<NonZeroU32> {
     NonZeroU32::new(*written.value())
 }

@@ -208,7 +208,7 @@ fn document() -> impl Strategy<Value = (String, String)> {
 
 #[test]
 fn any_document_arrives_as_it_is() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (provider, proxy) = runtime.block_on(answering(hello()));
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
 

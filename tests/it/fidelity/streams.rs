@@ -46,7 +46,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let act = Arc::new(Mutex::new(Act::echo()));
         let next = Arc::clone(&act);
         let script = Script::by(move |_| next.lock().unwrap_or_else(PoisonError::into_inner).clone());

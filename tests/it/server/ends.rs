@@ -10,18 +10,18 @@ use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOw
 use super::*;
 
 /// A stream that says "begun", then waits for `end`, then says "done".
-struct Stream {
+pub(super) struct Stream {
     begun: bool,
     end: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     _dropped: Option<DropGuard>,
 }
 
 impl Stream {
-    fn until(end: CancellationToken) -> Self {
+    pub(super) fn until(end: CancellationToken) -> Self {
         Self { begun: false, end: Some(Box::pin(end.cancelled_owned())), _dropped: None }
     }
 
-    fn for_ever(dropped: DropGuard) -> Self {
+    pub(super) fn for_ever(dropped: DropGuard) -> Self {
         Self { _dropped: Some(dropped), ..Self::until(CancellationToken::new()) }
     }
 }

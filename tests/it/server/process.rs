@@ -30,10 +30,15 @@ async fn either_signal_ends_it_well() {
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let provider = Provider::start(Act::hang()).unwrap();
-    let mut program = Program::serve(Some(&settings::route([provider.base_url()], "")), &[]).await;
-    let mut client = Client(TcpStream::connect(program.address).await.unwrap());
-    client.send(&post(r#"{"model":"r","messages":[]}"#)).await;
-    provider.wait_for(1).await;
+    let text = settings::route([provider.base_url()], "");
+    let mut program = Program::serve(Some(&text), &[("BACKSTOP_SERVER__WORKERS", "2")]).await;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client(TcpStream::connect(program.address).await.unwrap());
+        client.send(&post(r#"{"model":"r","messages":[]}"#)).await;
+        clients.push(client);
+    }
+    provider.wait_for(2).await;
     let began = Instant::now();
 
     program.signal("TERM");

@@ -97,7 +97,7 @@ async fn a_provider_is_not_kept_for_who_does_not_read() {
     let listener = accept::listen(ANYWHERE).unwrap();
     let address = listener.local_addr().unwrap();
     let mut task = JoinSet::new();
-    task.spawn(app::run_with(listener, runtime, upstream, QUICK, pending()));
+    task.spawn(app::run_with(listener, runtime, upstream, QUICK, Workers::here(), pending()));
     let mut client = Client(TcpStream::connect(address).await.unwrap());
 
     client.send(&post(r#"{"model":"r","stream":true,"messages":[]}"#)).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use backstop::app;
 use backstop::config::{self, Environment, Overrides, Runtime, Source};
+use backstop::server::workers::Workers;
 use backstop::server::{Limits, Summary};
 use backstop::upstream::Upstream;
 use tokio::net::TcpListener;
@@ -30,8 +31,10 @@ pub async fn proxy(text: &str) -> Proxy {
 
 /// The same over an `upstream` of the test's own.
 pub async fn proxy_over(text: &str, upstream: impl Upstream) -> Proxy {
-    start(text, |listener, runtime, stop| app::run_with(listener, runtime, upstream, Limits::default(), stop))
-        .await
+    start(text, |listener, runtime, stop| {
+        app::run_with(listener, runtime, upstream, Limits::default(), Workers::here(), stop)
+    })
+    .await
 }
 
 async fn start<F>(
