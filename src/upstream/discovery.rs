@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{ACCEPT, USER_AGENT};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use tokio::task::spawn_blocking;
 
 use super::connect::Endpoint;
 use super::decode::{Decoder, Undecodable};
@@ -140,7 +141,10 @@ fn request(base: &Uri, path: &Uri, headers: &HeaderMap) -> Option<Outgoing> {
 async fn page(endpoint: &Endpoint, request: &Outgoing, limit: Duration) -> Result<Page, NoAnswer> {
     let (head, body) = read(endpoint, request, limit).await?;
     if head.status == StatusCode::OK {
-        return catalogue::parse(&body)
+        // A long list takes milliseconds, which the streams of this thread should not wait.
+        let parsed = spawn_blocking(move || catalogue::parse(&body)).await;
+        return parsed
+            .map_err(|error| NoAnswer::new(error.to_string(), LATER))?
             .map_err(|no_list| NoAnswer::new(format!("200 - {no_list}"), BASE_URL));
     }
     let Fault { reason, retry_after, .. } =
