@@ -56,6 +56,15 @@ impl Connection {
         self.stream.is_quiet()
     }
 
+    /// Has the runtime of this thread watch the socket, in place of that which did.
+    pub(super) fn come_here(&mut self) -> io::Result<()> {
+        if !self.birth.is_here() {
+            self.stream.come_here()?;
+            self.birth = self.birth.here();
+        }
+        Ok(())
+    }
+
     /// Sends `request` and waits for the head of its response.
     ///
     /// The head may come before the request is out; then reading the body sends the rest.

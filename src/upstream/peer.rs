@@ -10,6 +10,8 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::answer::Body;
@@ -199,4 +201,14 @@ pub(super) async fn send_within(
 pub(super) async fn ask(client: &Client) -> Result<(StatusCode, Bytes), Fault> {
     let response = send(client, vec![Bytes::from_static(b"{}")]).await?;
     Ok((response.status(), response.into_body().collect().await?.to_bytes()))
+}
+
+/// The same on a thread of its own, whose runtime does nothing any more once the answer is there.
+pub(super) fn ask_on_a_thread(client: &Arc<Client>) -> oneshot::Receiver<Result<(StatusCode, Bytes), Fault>> {
+    let (client, (told, answer)) = (Arc::clone(client), oneshot::channel());
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        told.send(Box::leak(Box::new(runtime)).block_on(ask(&client)))
+    });
+    answer
 }

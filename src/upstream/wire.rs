@@ -64,6 +64,18 @@ impl Stream {
         either!(self.poll_flush(cx))
     }
 
+    /// Has the runtime of this thread watch the socket, in place of that which did.
+    pub(super) fn come_here(&mut self) -> io::Result<()> {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_mut().0,
+        };
+        // A second handle of the same socket, since the first cannot be taken out of a TLS stream.
+        let same = SockRef::from(&*socket).try_clone()?;
+        *socket = TcpStream::from_std(same.into())?;
+        Ok(())
+    }
+
     /// Whether the peer has neither closed nor said anything.
     ///
     /// It asks the system (0.35 µs), since the runtime may not have heard yet what has come in: a

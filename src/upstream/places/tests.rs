@@ -32,7 +32,7 @@ async fn who_waits_too_long_is_told() {
         assert_eq!((fault.class, fault.phase), (Class::Connect, Phase::Connect));
         assert_eq!(fault.reason, reason);
         held.pop();
-        places.take(LIMIT).await.expect("a place");
+        drop(places.take(LIMIT).await.expect("a place"));
     }
     assert!(Places::of(&peer::provider("http://127.0.0.1:1/v1")).is_none());
 }
@@ -54,10 +54,10 @@ async fn the_first_to_come_is_the_first_to_go_and_who_leaves_leaves_nothing() {
 
     tokio::select! {
         biased;
-        place = &mut third => { place.expect("a place"); order.push(3); }
-        place = &mut second => { place.expect("a place"); order.push(2); }
+        place = &mut third => { drop(place.expect("a place")); order.push(3); }
+        place = &mut second => { drop(place.expect("a place")); order.push(2); }
     }
-    third.await.expect("a place");
+    drop(third.await.expect("a place"));
     assert_eq!(order, [2]);
     assert_eq!(places.free.available_permits(), 1);
 }

@@ -46,6 +46,21 @@ fn acceptor(certificate: &[u8]) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
+/// Answers two requests over one connection; the head of the second.
+async fn answer_two(listener: &TcpListener) -> String {
+    let (socket, _) = listener.accept().await.expect("a connection");
+    let mut stream = acceptor(LOCALHOST).accept(socket).await.expect("a handshake");
+    let mut bytes = Vec::new();
+    for _ in 0..2 {
+        bytes.clear();
+        while !bytes.ends_with(b"{}") {
+            stream.read_buf(&mut bytes).await.expect("a request");
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("a reader");
+    }
+    String::from_utf8(bytes).expect("text")
+}
+
 #[tokio::test]
 async fn an_attempt_over_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -53,23 +68,27 @@ async fn an_attempt_over_tls() {
     let runtime = Arc::new(peer::runtime(peer::provider(&format!("https://localhost:{port}/v1"))));
     let client = Client::with_tls(runtime, trusting(AUTHORITY)).expect("a usable provider");
 
-    let (answers, head) = join!(async { (peer::ask(&client).await, peer::ask(&client).await) }, async {
-        let (socket, _) = listener.accept().await.expect("a connection");
-        let mut stream = acceptor(LOCALHOST).accept(socket).await.expect("a handshake");
-        let mut bytes = Vec::new();
-        for _ in 0..2 {
-            bytes.clear();
-            while !bytes.ends_with(b"{}") {
-                stream.read_buf(&mut bytes).await.expect("a request");
-            }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("a reader");
-        }
-        String::from_utf8(bytes).expect("text")
-    });
+    let asking = async { (peer::ask(&client).await, peer::ask(&client).await) };
+    let (answers, head) = join!(asking, answer_two(&listener));
 
     assert_eq!(answers.0, Ok((http::StatusCode::OK, bytes::Bytes::from("ok"))));
     assert_eq!(answers.1, answers.0);
     assert!(head.contains(&format!("host: localhost:{port}\r\n")), "{head}");
+}
+
+#[tokio::test]
+async fn a_session_goes_on_on_another_thread() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let runtime = Arc::new(peer::runtime(peer::provider(&format!("https://localhost:{port}/v1"))));
+    let client = Arc::new(Client::with_tls(runtime, trusting(AUTHORITY)).expect("a usable provider"));
+
+    let asking = async { (peer::ask_on_a_thread(&client).await, peer::ask(&client).await) };
+    let both = async { join!(asking, answer_two(&listener)) };
+    let (answers, _) = tokio::time::timeout(peer::SOON, both).await.expect("answers in time");
+
+    assert_eq!(answers.1, Ok((http::StatusCode::OK, bytes::Bytes::from("ok"))));
+    assert_eq!(answers.0.expect("an answer"), answers.1);
 }
 
 #[tokio::test]

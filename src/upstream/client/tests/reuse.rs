@@ -26,6 +26,23 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
+async fn a_connection_of_a_thread_that_is_gone_is_used_by_another() {
+    let peer = Peer::bind().await;
+    let client = Arc::new(peer::client(&peer.base_url()));
+
+    let first = peer::ask_on_a_thread(&client);
+    let mut socket = peer.accept().await;
+    socket.answer(OK).await;
+    let first = first.await.expect("an answer");
+    let both = async { join!(ask(&client), socket.answer(OK)) };
+    let (second, ()) = tokio::time::timeout(peer::SOON, both).await.expect("an answer in time");
+
+    assert_eq!(first, second);
+    assert!(first.is_ok());
+    peer.expect_nobody().await;
+}
+
+#[tokio::test]
 async fn a_stream_dropped_at_its_last_event_leaves_its_connection_behind() {
     let peer = Peer::bind().await;
     let client = peer::client(&peer.base_url());
