@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 #[cfg(test)]
 mod tests;
@@ -159,14 +159,13 @@ impl<'a> Iterator for Events<'a> {
     fn next(&mut self) -> Option<Event<'a>> {
         let start = self.at;
         let mut lines = Lines { rest: &self.block[start..] };
-        loop {
-            let line = lines.next();
-            self.at = self.block.len() - lines.rest.len();
-            if line.is_none_or(<[u8]>::is_empty) {
-                let raw = &self.block[start..self.at];
-                return (!raw.is_empty()).then_some(Event { raw, start });
-            }
+        let mut fields = Fields::default();
+        while let Some(line) = lines.next().filter(|line| !line.is_empty()) {
+            fields.read(line);
         }
+        self.at = self.block.len() - lines.rest.len();
+        let raw = &self.block[start..self.at];
+        (!raw.is_empty()).then_some(Event { raw, start, fields })
     }
 }
 
@@ -197,6 +196,17 @@ pub struct Event<'a> {
     /// Its bytes as they stand in the stream.
     pub raw: &'a [u8],
     start: usize,
+    fields: Fields<'a>,
+}
+
+/// What is read of an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Fields<'a> {
+    name: Option<&'a [u8]>,
+    /// The first `data` line.
+    data: Option<&'a [u8]>,
+    /// Whether there are more of them.
+    has_more: bool,
 }
 
 impl<'a> Event<'a> {
@@ -207,32 +217,36 @@ impl<'a> Event<'a> {
 
     /// The `data` lines, joined by line feeds; nothing where there are none.
     pub fn data(&self) -> Option<Cow<'a, [u8]>> {
-        let mut values = self.fields().filter(|(name, _)| *name == b"data").map(|(_, value)| value);
-        let first = values.next()?;
-        let Some(second) = values.next() else {
+        let first = self.fields.data?;
+        if !self.fields.has_more {
             return Some(Cow::Borrowed(first));
-        };
-        let mut data = [first, second].join(&b'\n');
-        for value in values {
-            data.push(b'\n');
-            data.extend_from_slice(value);
         }
-        Some(Cow::Owned(data))
+        let values: Vec<_> = Lines { rest: self.raw }.filter_map(|line| value(line, b"data")).collect();
+        Some(Cow::Owned(values.join(&b'\n')))
     }
 
     /// The `event` field; the last one counts.
     pub fn name(&self) -> Option<&'a [u8]> {
-        self.fields().filter(|(name, _)| *name == b"event").map(|(_, value)| value).last()
+        self.fields.name
     }
+}
 
-    /// The fields with their values; a comment is a field without a name.
-    fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        Lines { rest: self.raw }.map(|line| {
-            let Some(colon) = memchr(b':', line) else {
-                return (line, &b""[..]);
-            };
-            let value = &line[colon + 1..];
-            (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
-        })
+impl<'a> Fields<'a> {
+    fn read(&mut self, line: &'a [u8]) {
+        if let Some(data) = value(line, b"data") {
+            self.has_more = self.data.is_some();
+            self.data.get_or_insert(data);
+        } else if let Some(name) = value(line, b"event") {
+            self.name = Some(name);
+        }
+    }
+}
+
+/// The value of a line that is a field of this name.
+fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    match line.strip_prefix(name)?.split_first() {
+        None => Some(b""),
+        Some((b':', value)) => Some(value.strip_prefix(b" ").unwrap_or(value)),
+        Some(_) => None,
     }
 }

@@ -46,7 +46,7 @@ impl Envelope {
         !self.stream
             && match &self.messages {
                 Messages::Missing => false,
-                Messages::Once(range) => is_one_that_may_ask(&self.body[range.clone()]).unwrap_or_default(),
+                Messages::Once(range) => is_one_that_may_ask(&self.body[range.clone()]),
                 Messages::Often => true,
             }
     }
@@ -186,30 +186,30 @@ impl Reading {
 }
 
 /// Whether `messages` is an array of one message that may be the prompt of a task.
-fn is_one_that_may_ask(messages: &[u8]) -> Result<bool, Unbalanced> {
+fn is_one_that_may_ask(messages: &[u8]) -> bool {
     let mut cursor = Cursor::new(messages);
     if cursor.kind() != Json::Array || cursor.enter() != Some(b'{') {
-        return Ok(false);
+        return false;
     }
-    let mut may_ask = false;
-    cursor.members(|cursor, key| match (&*key.name(), cursor.kind()) {
-        (b"content", Json::String) => {
-            may_ask |= may_be_of_a_task(cursor.string()?);
-            Ok(())
+    let mut content = None;
+    // An error ends the walk where there is no need to go on.
+    let _ = cursor.clone().members(|cursor, key| {
+        if &*key.name() == b"content" {
+            content = Some(cursor.clone());
+            return Err(Unbalanced);
         }
-        (b"content", Json::Array) => {
-            may_ask = true;
-            Ok(())
-        }
-        _ => Ok(()),
-    })?;
-    Ok(may_ask && cursor.skip_space() == Some(b']'))
+        Ok(())
+    });
+    let may_ask = content.is_some_and(|content| {
+        content.kind() != Json::String || may_be_of_a_task(&messages[content.offset() + 1..])
+    });
+    may_ask && cursor.value().is_ok() && cursor.skip_space() == Some(b']')
 }
 
-/// Whether a text begins with a letter that those of tasks begin with, or with anything that may stand for one
-/// or for white space.
+/// Whether a string begins with a letter that those of tasks begin with, or with what may stand for one or for
+/// white space: an escape, or the first byte of such a character.
 fn may_be_of_a_task(raw: &[u8]) -> bool {
-    matches!(raw.trim_ascii_start().first(), Some(b'#' | b'Y' | b'\\' | 0x80..))
+    matches!(raw.trim_ascii_start().first(), Some(b'#' | b'Y' | b'\\' | 0xC2 | 0xE1..=0xE3))
 }
 
 /// Whether a text is the prompt of a task.

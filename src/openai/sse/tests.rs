@@ -171,4 +171,26 @@ proptest! {
         prop_assert_eq!(splitter.held(), bytes.len() - block.len());
         prop_assert!(!splitter.finish().windows(2).any(|pair| pair == b"\n\n"));
     }
+
+    #[test]
+    fn fields_are_what_stands_before_a_colon(
+        lines in prop::collection::vec("(data|event|dat|datax|id|)(:|: |::|)(data:|event|a| |){0,2}", 0..8),
+        ending in prop::sample::select(&["\n", "\r", "\r\n"][..]),
+    ) {
+        let block = lines.join(ending);
+        for event in events(block.as_bytes()) {
+            let raw = str::from_utf8(event.raw).unwrap();
+            let fields = raw.split(['\r', '\n']).filter(|line| !line.is_empty()).map(|line| {
+                let (name, value) = line.split_once(':').unwrap_or((line, ""));
+                (name, value.strip_prefix(' ').unwrap_or(value))
+            });
+            let of = |wanted| {
+                fields.clone().filter(|(name, _)| *name == wanted).map(|(_, value)| value).collect::<Vec<_>>()
+            };
+            let data = of("data");
+            let data = (!data.is_empty()).then(|| data.join("\n").into_bytes());
+            prop_assert_eq!(event.data().map(Cow::into_owned), data);
+            prop_assert_eq!(event.name(), of("event").last().map(|name| name.as_bytes()));
+        }
+    }
 }

@@ -151,7 +151,8 @@ fn most_requests_are_told_from_a_task_by_a_look() {
         (r#"[{"role":"user","content":[{"type":"text","text":"Hi"}]}]"#, true),
         (r#"[{"role":"user","content":"Tell me of chat_history, a facial expression and \u00e9"}]"#, false),
         (r####"[{"role":"system","content":"### Task:"},{"role":"user","content":"### Task:"}]"####, false),
-        (r#"[{"role":"user","content":null}]"#, false),
+        (r#"[{"role":"user","content":"你好"}]"#, false),
+        (r#"[{"role":"user","content":null}]"#, true),
         (r#"[{"role":"user"}]"#, false),
         ("[{}]", false),
         ("[]", false),
@@ -167,6 +168,18 @@ fn most_requests_are_told_from_a_task_by_a_look() {
         assert!(!look("true"), "{messages}");
     }
     assert!(!Envelope::parse(r#"{"model":"m"}"#.into()).unwrap().may_be_task());
+}
+
+#[test]
+fn no_white_space_hides_a_task() {
+    let spaces =
+        (0..=char::MAX as u32).filter_map(char::from_u32).filter(|character| character.is_whitespace());
+    for space in spaces {
+        let body = json!({
+            "messages": [{ "role": "user", "content": format!("{space}### Task:\n<chat_history></chat_history>") }],
+        });
+        assert_eq!(of(body).kind, Kind::Task, "{space:?}");
+    }
 }
 
 const KEYS: &[&str] =
