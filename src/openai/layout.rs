@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use serde::de::IgnoredAny;
-
 use super::chunk;
-use super::scan::{Cursor, Key, Kind, Unbalanced, unescape};
+use super::scan::{Cursor, Key, Kind, Unbalanced, strict, unescape};
 
 mod delta;
 
@@ -85,18 +83,16 @@ pub(super) struct Choice {
     seen: Seen,
 }
 
-/// Names that may be there once.
+/// Which of some names have been there, a bit for each.
 #[derive(Debug, Default)]
-struct Seen(Vec<&'static [u8]>);
+struct Seen(u8);
 
 impl Seen {
-    /// Whether `name` is one of `names` and has been there before.
-    fn again(&mut self, names: &[&'static [u8]], name: &[u8]) -> bool {
-        let Some(name) = names.iter().find(|other| **other == name) else { return false };
-        let again = self.0.contains(name);
-        if !again {
-            self.0.push(name);
-        }
+    /// Whether `name` is one of `names`, always the same ones, and has been there before.
+    fn again(&mut self, names: [&[u8]; 4], name: &[u8]) -> bool {
+        let Some(position) = names.iter().position(|other| *other == name) else { return false };
+        let again = self.0 >> position & 1 == 1;
+        self.0 |= 1 << position;
         again
     }
 }
@@ -107,18 +103,18 @@ impl Layout {
         let mut layout = Self::default();
         let mut seen = Seen::default();
         // With anything but valid JSON, readers may differ from us and from each other.
-        let valid = serde_json::from_slice::<IgnoredAny>(data).is_ok();
-        let mut cursor = Cursor::new(data);
-        if !valid || cursor.skip_space() != Some(b'{') {
+        if !strict::is_object(data) {
             return Err(Why::Unclear);
         }
+        let mut cursor = Cursor::new(data);
+        cursor.skip_space();
         cursor.members(|cursor, key| {
-            if seen.again(&[b"id", b"choices", b"usage", b"metadata"], &key.name()) {
+            if seen.again([b"id", b"choices", b"usage", b"metadata"], &key.name()) {
                 layout.find(Why::Unclear);
             }
-            let value = cursor.clone().value()?;
-            layout.end = value.end;
-            layout.top(cursor, key, value)
+            layout.top(cursor, key)?;
+            layout.end = cursor.offset();
+            Ok(())
         })?;
         layout.beyond.map_or(Ok(layout), Err)
     }
@@ -142,12 +138,16 @@ impl Layout {
         self.beyond.get_or_insert(why);
     }
 
-    fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>, value: Range<usize>) -> Result<(), Unbalanced> {
-        match (&*key.name(), cursor.kind()) {
+    fn top(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<(), Unbalanced> {
+        let (name, kind) = (key.name(), cursor.kind());
+        if (&*name, kind) == (b"choices", Kind::Array) {
+            return cursor.elements(|cursor| self.choice(cursor));
+        }
+        let value = cursor.value()?;
+        match (&*name, kind) {
             (b"id", Kind::String) => self.id = Some(value),
             (b"usage", Kind::Object) => self.usage = Some(value),
             (b"metadata", _) => self.metadata = Some(value),
-            (b"choices", Kind::Array) => return cursor.elements(|cursor| self.choice(cursor)),
             (b"choices" | b"error", kind) if kind != Kind::Null => self.find(Why::Unclear),
             _ => {}
         }
@@ -178,7 +178,7 @@ impl Choice {
     /// Reads a member and says what it holds beside plain text.
     fn member(&mut self, cursor: &mut Cursor<'_>, key: Key<'_>) -> Result<Option<Why>, Unbalanced> {
         let name = key.name();
-        if self.seen.again(&[b"index", b"delta", b"finish_reason", b"logprobs"], &name) {
+        if self.seen.again([b"index", b"delta", b"finish_reason", b"logprobs"], &name) {
             return Ok(Some(Why::Unclear));
         }
         Ok(match (&*name, cursor.kind()) {
@@ -222,13 +222,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_kept_once_however_often_it_is_there() {
+    fn a_name_is_known_again_however_often_it_is_there() {
+        let names: [&[u8]; 4] = [b"id", b"choices", b"usage", b"metadata"];
         let mut seen = Seen::default();
         for round in 0..1000 {
-            assert_eq!(seen.again(&[b"id", b"usage"], b"id"), round > 0);
-            assert!(!seen.again(&[b"id", b"usage"], b"x"));
+            for name in names {
+                assert_eq!(seen.again(names, name), round > 0);
+            }
+            assert!(!seen.again(names, b"x"));
         }
-        assert_eq!(seen.0, [b"id"]);
         let data = format!("{{{}\"choices\":[]}}", "\"id\":0,".repeat(200_000));
         assert_eq!(Layout::read(data.as_bytes()).err(), Some(Why::Unclear));
     }

@@ -18,6 +18,9 @@ pub(super) fn characters(inside: &[u8]) -> Result<Characters<'_>, Broken> {
 
 /// The text that stands between the quotes of a string.
 pub(super) fn text(inside: &[u8]) -> Result<String, Broken> {
+    if !inside.iter().any(|byte| matches!(byte, b'\\' | b'"' | ..b' ')) {
+        return str::from_utf8(inside).map(String::from).map_err(|_| Broken);
+    }
     characters(inside)?.map(|item| item.map(|(character, _)| character)).collect()
 }
 

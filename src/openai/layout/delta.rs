@@ -83,15 +83,18 @@ impl Content {
 impl Delta {
     /// Reads the object at the cursor, and says what it holds beside plain text and reasoning.
     pub fn read(cursor: &mut Cursor<'_>) -> Result<(Self, Option<Why>), Unbalanced> {
-        let mut delta = Self { value: cursor.clone().value()?, ..Self::default() };
+        let start = cursor.offset();
+        let mut delta = Self::default();
         let mut beyond = None;
         cursor.members(|cursor, key| {
-            let range = key.start..cursor.clone().value()?.end;
-            let filled = cursor.kind() == Kind::Scalar || chunk::is_filled(&mut cursor.clone())?;
+            let mut value = cursor.clone();
+            let filled = chunk::is_filled(&mut value)? || cursor.kind() == Kind::Scalar;
+            let range = key.start..value.offset();
             let kind = delta.member(cursor, &key.name(), filled, &mut beyond)?;
             delta.members.push(Member { range, kind, filled });
             Ok(())
         })?;
+        delta.value = start..cursor.offset();
         Ok((delta, beyond))
     }
 

@@ -38,6 +38,13 @@ pub(in crate::openai) fn object<'a>(
     checker.object(on_member).ok_or(Flaw::Json)
 }
 
+/// Whether `bytes` are one object. Its strings need not be valid UTF-8, which `serde_json` does not ask either of
+/// what it skips.
+pub(in crate::openai) fn is_object(bytes: &[u8]) -> bool {
+    let has_control = bytes.iter().fold(u8::MAX, |lowest, byte| lowest.min(*byte)) < b' ';
+    Checker { bytes, at: 0, has_control, on_key: |_: &Key<'_>| () }.object(|_, _| ()).is_some()
+}
+
 struct Checker<'a, F> {
     bytes: &'a [u8],
     at: usize,
