@@ -181,6 +181,11 @@ fn announce(listener: &TcpListener, runtime: &Runtime) -> io::Result<()> {
     for direct in runtime.routes.direct() {
         tracing::info!("direct: any model of {0}, as `{0}/…`", direct.template.provider_name);
     }
+    for provider in &runtime.providers {
+        if let Some(proxy) = &provider.connections.proxy {
+            tracing::info!("provider {}: over the proxy {proxy}", provider.name);
+        }
+    }
     for offer in runtime.routes.sources().iter().filter_map(|source| source.offer.as_ref()) {
         let provider = &offer.direct.template.provider_name;
         tracing::info!("to be listed: {}", offer.filter.words(None, provider));

@@ -26,6 +26,7 @@ mod peer;
 mod places;
 mod pool;
 mod tls;
+mod tunnel;
 mod wire;
 
 /// Sends attempts. Dropping the future or the body ends the attempt at once.

@@ -128,7 +128,7 @@ pub struct PolicyTable {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutTable {
-    /// Name look-up, TCP and TLS together (default 10s).
+    /// Name look-up, TCP, proxy and TLS together (default 10s).
     pub connect: Option<At<DurationText>>,
     /// Until the head of the response (default 60s for streams, 5m for whole answers; 5m for local
     /// servers). A value set here counts for both.

@@ -1,19 +1,15 @@
 //! What `backstop check` prints about a configuration that is valid.
 
 use std::fmt::{self, Write as _};
-use std::num::NonZeroU32;
 
 use super::estimate::Estimate;
-use super::lookalike::mask;
 use super::text::RangeWords;
-use super::validate::CREDENTIALS;
-use super::{Cors, KeyOrder, Loaded, Provider};
-use crate::retry::{Class, Cooldown, Policy, Quota, Ruling, Words};
-use crate::route::{
-    Credentials, Delivery, ForeignReasoning, Hedge, Offer, OnBreak, Order, Route, Source, Timeouts,
-};
+use super::{Cors, Loaded};
+use crate::retry::{Class, Cooldown, Policy, Ruling, Words};
+use crate::route::{Credentials, Delivery, ForeignReasoning, Hedge, OnBreak, Order, Route, Timeouts};
 
 mod cases;
+mod providers;
 
 /// The report on `loaded`: the routes in words, then the warnings. Shows no secret.
 pub fn report(loaded: &Loaded) -> String {
@@ -43,10 +39,10 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
         writeln!(out, "users are told by the `X-OpenWebUI-User-…` headers{own}")?;
     }
     for (id, provider) in runtime.providers.iter().enumerate() {
-        write_provider(provider, out)?;
+        providers::write_provider(provider, out)?;
         let mut sources = runtime.routes.sources().iter();
         if let Some(source) = sources.find(|source| source.provider.0 == id) {
-            write_source(source, &provider.name, out)?;
+            providers::write_source(source, &provider.name, out)?;
         }
     }
     if !runtime.routes.direct().is_empty() {
@@ -62,65 +58,6 @@ fn write(loaded: &Loaded, out: &mut String) -> fmt::Result {
         write!(out, "\n{warning}")?;
     }
     Ok(())
-}
-
-fn write_provider(provider: &Provider, out: &mut String) -> fmt::Result {
-    let authorized = CREDENTIALS.iter().any(|header| provider.headers.contains_key(header));
-    let keys = match (provider.keys.len(), provider.key_order) {
-        (0, _) if !authorized => "without a key".to_owned(),
-        (0 | 1, _) => "with a key".to_owned(),
-        (several, KeyOrder::RoundRobin) => format!("{several} keys in turn"),
-        (several, KeyOrder::InOrder) => format!("{several} keys, the first that can be used"),
-    };
-    writeln!(out, "provider {}: {}, {keys}", provider.name, mask(&provider.base_url.to_string()))?;
-    if let Some(limits) = requests(provider.quota) {
-        writeln!(out, "  limits: {limits}")?;
-    }
-    if let Some(most) = provider.connections.most {
-        writeln!(out, "  at most {} at once", counted(most.get(), "attempt"))?;
-    }
-    for key in &provider.keys {
-        if let Some(limits) = requests(key.quota) {
-            writeln!(out, "  limits of `{}`: {limits}", mask(&key.name))?;
-        }
-    }
-    Ok(())
-}
-
-/// What becomes of the models that a provider lists.
-fn write_source(source: &Source, provider: &str, out: &mut String) -> fmt::Result {
-    let every = Words(source.every);
-    let Some(offer) = &source.offer else {
-        return writeln!(
-            out,
-            "  its list of models is fetched every {every}, for the chains that look there"
-        );
-    };
-    let Offer { filter, prefix, suffix, direct } = offer;
-    let names = if prefix.is_empty() && suffix.is_empty() {
-        String::new()
-    } else {
-        format!(", called \"{prefix}…{suffix}\"")
-    };
-    writeln!(out, "  routes: {}, as listed every {every}{names}", filter.words(None, provider))?;
-    let Policy { deadline, .. } = direct.policy;
-    writeln!(
-        out,
-        "  each {}{}; deadline {}",
-        schedule(&direct.policy),
-        afresh(&direct.policy),
-        Words(deadline)
-    )
-}
-
-/// The requests that are allowed, if they are limited.
-fn requests(quota: Quota) -> Option<String> {
-    let limit = |most: Option<NonZeroU32>, time| {
-        most.map(|most| format!("{} a {time}", counted(most.get(), "request")))
-    };
-    let limits = [limit(quota.requests_per_minute, "minute"), limit(quota.requests_per_day, "day")];
-    let limits: Vec<_> = limits.into_iter().flatten().collect();
-    (!limits.is_empty()).then(|| limits.join(", "))
 }
 
 /// The most attempts of one request.

@@ -71,6 +71,40 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     }
 }
 
+/// `true` or `false`, or a `T` that is neither.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+pub enum SwitchOr<T> {
+    /// Whether.
+    Switch(bool),
+    /// The other form.
+    Other(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for SwitchOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SwitchOrVisitor(PhantomData))
+    }
+}
+
+struct SwitchOrVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for SwitchOrVisitor<T> {
+    type Value = SwitchOr<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`true`, `false` or the other form of this value")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, switch: bool) -> Result<Self::Value, E> {
+        Ok(SwitchOr::Switch(switch))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(table)).map(SwitchOr::Other)
+    }
+}
+
 struct TextOrVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
@@ -82,6 +116,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(TextOr::Text(text.to_owned()))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, switch: bool) -> Result<Self::Value, E> {
+        T::deserialize(switch.into_deserializer()).map(TextOr::Other)
     }
 
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {

@@ -86,8 +86,11 @@ impl Upstream for Client {
         else {
             return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
         };
-        let headers = headers::outbound(&call, provider)
+        let mut headers = headers::outbound(&call, provider)
             .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
+        if let Some(via) = target.endpoint.forwarder() {
+            via.introduce(&mut headers);
+        }
         let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
         let place = match &target.places {
             Some(places) => Some(places.take(call.connect).await?),
@@ -99,7 +102,7 @@ impl Upstream for Client {
             let result = connection.send(&request).await;
             let soon = call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);
             if !soon || !was_closing(&result) {
-                return result.map(|answer| target.answer(answer, place)).map_err(|lost| lost.fault);
+                return target.answer(result.map_err(|lost| lost.fault)?, place);
             }
             call.connected.lose();
         }
@@ -107,7 +110,7 @@ impl Upstream for Client {
         let connection = Box::pin(target.endpoint.connect(call.connect)).await?;
         call.connected.mark();
         let answer = connection.send(&request).await.map_err(|lost| lost.fault)?;
-        Ok(target.answer(answer, place))
+        target.answer(answer, place)
     }
 
     fn tidy(&self) {
@@ -121,21 +124,29 @@ impl Target {
     fn try_new(provider: &Provider, tls: &Arc<Tls>) -> Result<Self, Unusable> {
         let unusable =
             |problem: &str| Unusable { provider: Arc::clone(&provider.name), problem: problem.to_owned() };
-        let endpoint = Endpoint::try_new(&provider.base_url, tls)
+        let endpoint = Endpoint::of(provider, tls)
             .ok_or_else(|| unusable("`base_url` must be an `http` or `https` URL with a host"))?;
-        let path = path(&provider.base_url, "/chat/completions")
-            .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
         let host = host(&provider.base_url)
             .ok_or_else(|| unusable("`base_url` has a host that no request can carry"))?;
+        let path = path(&provider.base_url, "/chat/completions")
+            .and_then(|path| endpoint.target(&host, path))
+            .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
         for key in &provider.keys {
             headers::authorization(key.secret.expose_secret()).map_err(|bad| unusable(&bad.to_string()))?;
         }
         Ok(Self { endpoint, path, host, idle: Arc::default(), places: Places::of(provider) })
     }
 
-    fn answer(&self, (head, reading): (Parts, Reading), place: Option<Place>) -> Response<Body> {
+    fn answer(
+        &self,
+        (head, reading): (Parts, Reading),
+        place: Option<Place>,
+    ) -> Result<Response<Body>, Fault> {
+        if let Some(refusal) = self.endpoint.forwarder().and_then(|via| via.refusal(head.status)) {
+            return Err(refusal);
+        }
         let decoder = Decoder::new(&head.headers);
-        Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle), place))
+        Ok(Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle), place)))
     }
 }
 

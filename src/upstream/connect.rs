@@ -1,4 +1,4 @@
-//! From an address to a connection: name look-up, TCP, TLS, all within one limit.
+//! From an address to a connection: name look-up, TCP, proxy, TLS, all within one limit.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -8,25 +8,36 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderValue, Uri};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::connection::Connection;
 use super::tls::Tls;
+use super::tunnel::Via;
 use super::wire::Stream;
+use crate::config::{Connections, Provider};
 use crate::retry::patience::late;
 use crate::retry::{Class, Fault, Phase};
 
 /// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Where a provider listens.
+/// Where a provider is asked, and how to get there.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    at: Address,
+    tls: Option<Arc<Tls>>,
+    via: Option<Via>,
+}
+
+/// A host and a port.
+#[derive(Debug)]
+pub(super) struct Address {
     host: String,
     port: u16,
-    tls: Option<Arc<Tls>>,
+    /// What errors call it in place of host and port.
+    name: Option<String>,
 }
 
 impl Endpoint {
@@ -37,22 +48,70 @@ impl Endpoint {
             scheme if *scheme == Scheme::HTTP => false,
             _ => return None,
         };
-        let host = url.host()?.trim_matches(['[', ']']).to_owned();
+        let host = url.host()?.trim_matches(['[', ']']);
         let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        (!host.is_empty()).then(|| Self { host, port, tls: secure.then(|| Arc::clone(tls)) })
+        let at = Address::new(host, port);
+        (!host.is_empty()).then(|| Self { at, tls: secure.then(|| Arc::clone(tls)), via: None })
+    }
+
+    /// That of a provider, who is trusted as `tls` says unless it has authorities of its own.
+    pub(super) fn of(provider: &Provider, tls: &Arc<Tls>) -> Option<Self> {
+        let Connections { proxy, authorities, .. } = &provider.connections;
+        let own = authorities.as_ref().map(|authorities| Arc::new(Tls::also_trusting(authorities)));
+        let endpoint = Self::try_new(&provider.base_url, own.as_ref().unwrap_or(tls))?;
+        Some(Self { via: proxy.as_ref().map(Via::new), ..endpoint })
+    }
+
+    /// The proxy that requests are handed to, instead of going through it.
+    pub(super) fn forwarder(&self) -> Option<&Via> {
+        self.via.as_ref().filter(|_| self.tls.is_none())
+    }
+
+    /// What a request for `path` at `host` names in its first line: all of the URL where a proxy has to
+    /// find the way.
+    pub(super) fn target(&self, host: &HeaderValue, path: Uri) -> Option<Uri> {
+        if self.forwarder().is_none() {
+            return Some(path);
+        }
+        let mut parts = path.into_parts();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(host.as_bytes().try_into().ok()?);
+        Uri::from_parts(parts).ok()
     }
 
     /// A new connection, or a fault in phase `Connect` that says what stood in the way.
     pub(super) async fn connect(&self, limit: Duration) -> Result<Connection, Fault> {
         within(limit, async {
-            let socket = self.dial().await?;
+            let socket = match &self.via {
+                None => self.at.dial().await?,
+                Some(via) if self.tls.is_none() => via.at.dial().await?,
+                Some(via) => via.tunnel(via.at.dial().await?, &self.at).await?,
+            };
             let stream = match &self.tls {
-                Some(tls) => Stream::Tls(Box::new(tls.handshake(&self.host, socket).await?)),
+                Some(tls) => Stream::Tls(Box::new(tls.handshake(&self.at.host, socket).await?)),
                 None => Stream::Plain(socket),
             };
             Ok(Connection::open(stream))
         })
         .await
+    }
+}
+
+impl Address {
+    /// The address of a host, which is a name or an IP address without brackets.
+    pub(super) fn new(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, name: None }
+    }
+
+    /// The same, with a name for it in errors.
+    pub(super) fn called(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// Host and port as a URL has them.
+    pub(super) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
     async fn dial(&self) -> Result<TcpStream, Fault> {
@@ -67,23 +126,23 @@ impl Endpoint {
 
     fn unresolved(&self, error: &io::Error) -> Fault {
         let text = error.to_string();
+        let who = self.name.clone().unwrap_or_else(|| format!("`{}`", self.host));
         let reason = match text.strip_prefix("failed to lookup address information: ") {
-            Some(why) => format!("could not resolve `{}`: {why}", self.host),
-            None => format!("could not resolve `{}`", self.host),
+            Some(why) => format!("could not resolve {who}: {why}"),
+            None => format!("could not resolve {who}"),
         };
         Fault::new(Class::Connect, Phase::Connect, reason)
     }
 
     fn unreachable(&self, error: &io::Error) -> Fault {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let authority = format!("{host}:{}", self.port);
+        let who = self.name.clone().unwrap_or_else(|| self.authority());
         let reason = match error.kind() {
-            io::ErrorKind::ConnectionRefused => format!("connection refused by {authority}"),
-            io::ErrorKind::ConnectionReset => format!("connection reset by {authority}"),
+            io::ErrorKind::ConnectionRefused => format!("connection refused by {who}"),
+            io::ErrorKind::ConnectionReset => format!("connection reset by {who}"),
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-                format!("no way to {authority}: network unreachable")
+                format!("no way to {who}: network unreachable")
             }
-            _ => format!("could not connect to {authority}: {error}"),
+            _ => format!("could not connect to {who}: {error}"),
         };
         Fault::new(Class::Connect, Phase::Connect, reason)
     }

@@ -63,6 +63,7 @@ impl NoAnswer {
 const RUNNING: &str = "is it running, and is its `base_url` right?";
 const BASE_URL: &str = "is its `base_url` right? the list is at `/models` behind it";
 const KEY: &str = "check the `api_key` of the provider";
+const PROXY: &str = "check the user and the password of the proxy";
 const LATER: &str = "nothing, if it passes: it is asked again";
 
 /// Asks for the lists of providers.
@@ -101,12 +102,18 @@ impl Lists {
     ) -> Result<Vec<Listed>, NoAnswer> {
         let base = &provider.base_url;
         let impossible = || NoAnswer::new("no request can be sent there", BASE_URL);
-        let headers = headers::listing(provider, key).map_err(|bad| NoAnswer::new(bad.to_string(), KEY))?;
-        let endpoint = Endpoint::try_new(base, &self.tls).ok_or_else(impossible)?;
+        let mut headers =
+            headers::listing(provider, key).map_err(|bad| NoAnswer::new(bad.to_string(), KEY))?;
+        let endpoint = Endpoint::of(provider, &self.tls).ok_or_else(impossible)?;
+        if let Some(via) = endpoint.forwarder() {
+            via.introduce(&mut headers);
+        }
         let mut path = client::path(base, "/models").ok_or_else(impossible)?;
         let mut models: Vec<Listed> = Vec::new();
         for _ in 0..MOST_PAGES {
-            let request = request(base, &path, &headers).ok_or_else(impossible)?;
+            let host = client::host(base).ok_or_else(impossible)?;
+            let target = endpoint.target(&host, path).ok_or_else(impossible)?;
+            let request = request(base, &target, &headers).ok_or_else(impossible)?;
             let Page { models: more, next } = page(&endpoint, &request, limit).await?;
             let is_last = more.is_empty();
             models.extend(more);
@@ -168,6 +175,9 @@ async fn read(
     let broken = |problem: Undecodable| NoAnswer::new(problem.to_string(), LATER);
     let connection = endpoint.connect(limit).await.map_err(|fault| no(fault, RUNNING))?;
     let (head, mut reading) = connection.send(request).await.map_err(|lost| no(lost.fault, LATER))?;
+    if let Some(refusal) = endpoint.forwarder().and_then(|via| via.refusal(head.status)) {
+        return Err(no(refusal, PROXY));
+    }
     let mut decoder = Decoder::new(&head.headers);
     let mut body = Vec::new();
     loop {

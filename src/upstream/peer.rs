@@ -182,10 +182,23 @@ pub(super) async fn send_within(
     body: Vec<Bytes>,
     connect: Duration,
 ) -> Result<Response<Body>, Fault> {
+    send_call(client, &candidate(), body, connect).await
+}
+
+/// Sends an attempt to another candidate.
+pub(super) async fn send_to(client: &Client, candidate: &Candidate) -> Result<Response<Body>, Fault> {
+    send_call(client, candidate, vec![Bytes::from_static(b"{}")], SOON).await
+}
+
+async fn send_call(
+    client: &Client,
+    candidate: &Candidate,
+    body: Vec<Bytes>,
+    connect: Duration,
+) -> Result<Response<Body>, Fault> {
     let client_headers = HeaderMap::new();
-    let candidate = candidate();
     let call = Call {
-        candidate: &candidate,
+        candidate,
         credential: Credential::Shared(0),
         connect,
         connected: &Connected::default(),

@@ -5,25 +5,39 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+mod trust;
+
+use trust::Trust;
+
+use crate::config::Authorities;
 use crate::retry::{Class, Fault, Phase};
 
-/// The one TLS configuration, whose sessions are resumed over all providers.
+/// A TLS configuration, whose sessions are resumed by all who share it: one for all providers, but for
+/// those with authorities of their own. So no session lets in anybody whom its provider does not trust.
 ///
 /// It is made by the first handshake, so that a machine without certificates still reaches its
 /// plain providers.
 #[derive(Debug, Default)]
-pub(super) struct Tls(OnceLock<Result<Arc<ClientConfig>, String>>);
+pub(super) struct Tls {
+    authorities: Option<Authorities>,
+    config: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
 
 impl Tls {
     /// Trusts what `config` trusts, in place of the machine's certificates.
     #[cfg(test)]
     pub(super) fn trusting(config: ClientConfig) -> Self {
-        Self(OnceLock::from(Ok(Arc::new(config))))
+        Self { authorities: None, config: OnceLock::from(Ok(Arc::new(config))) }
+    }
+
+    /// Trusts `authorities` beside the machine's.
+    pub(super) fn also_trusting(authorities: &Authorities) -> Self {
+        Self { authorities: Some(authorities.clone()), config: OnceLock::new() }
     }
 
     /// Shakes hands with `host` over `socket`.
@@ -36,22 +50,30 @@ impl Tls {
             let reason = format!("TLS handshake with `{host}` failed: {reason}");
             Fault::new(Class::Connect, Phase::Connect, reason)
         };
-        let config = self.0.get_or_init(platform).clone().map_err(failed)?;
+        let config = self.config.get_or_init(|| self.made()).clone().map_err(failed)?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| failed("the name can stand in no certificate".to_owned()))?;
         TlsConnector::from(config).connect(name, socket).await.map_err(|error| failed(reason(&error)))
     }
-}
 
-fn platform() -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|error| format!("no certificate authorities on this machine: {error}"))?
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    fn made(&self) -> Result<Arc<ClientConfig>, String> {
+        let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&crypto))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let builder = match &self.authorities {
+            Some(own) => {
+                let trust = Trust::new(own.certificates(), crypto)?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(trust))
+            }
+            None => builder
+                .with_platform_verifier()
+                .map_err(|error| format!("no certificate authorities on this machine: {error}"))?,
+        };
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
 }
 
 fn reason(error: &io::Error) -> String {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use backstop::sim::{Act, Finish, Provider, Script};
 use tokio::task::JoinSet;
 
-use crate::support::{Call, Proxy, proxy, route, soon};
+use crate::support::settings::ONCE;
+use crate::support::{Call, Log, Proxy, proxy, route, soon};
 
 const QUICK: &str =
     "[retry]\nattempts_per_burst = 3\nbursts_per_cycle = 1\ncycles = 1\nattempt_delay = \"1ms\"\n";
@@ -130,4 +131,28 @@ async fn a_stream_that_breaks_leaves_its_place_to_who_goes_on() {
         assert_eq!(content, "one two three", "{rest}");
         assert_eq!(provider.check(), Ok(()));
     }
+}
+
+/// The password of a proxy is nowhere to be seen, not even when the proxy says it.
+#[tokio::test]
+async fn a_proxy_is_named_and_its_password_is_not() {
+    let log = Log::begin();
+    let between = start(Act::status(407).json(r#"{"error":{"message":"no: you:open-sesame-1"}}"#));
+    let address = between.address();
+    let config = format!(
+        "{ONCE}[providers.p]\nbase_url = \"http://provider.example/v1\"\n\
+         proxy = \"http://you:open-sesame-1@{address}\"\n[routes.r]\nchain = [\"p/m\"]\n"
+    );
+    let proxy = proxy(&config).await;
+
+    let refusal = Call::whole("r").send(proxy.address).await.text().await;
+
+    let reason = format!("the proxy http://{address} refused the request: 407 Proxy Authentication Required");
+    assert!(refusal.contains(&reason), "{refusal}");
+    log.ended(1).await;
+    assert_eq!(log.saying(&format!("provider p: over the proxy http://{address}")).len(), 1);
+    let seen = format!("{refusal}{}", log.saying("").iter().map(ToString::to_string).collect::<String>());
+    assert!(!seen.contains("open-sesame-1") && !seen.contains("eW91Om9wZW4tc2VzYW1lLTE"), "{seen}");
+    let request = between.request(0).unwrap();
+    assert_eq!(request.header("proxy-authorization"), "Basic eW91Om9wZW4tc2VzYW1lLTE=");
 }

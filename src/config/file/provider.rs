@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{DurationText, KeyOrderName, PolicyTable, TimeoutTable};
-use crate::config::spanned::{At, TextOr};
+use crate::config::spanned::{At, SwitchOr, TextOr};
 
 /// An API with a base URL and a key.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -33,6 +33,12 @@ pub struct ProviderTable {
     /// long as `connect` allows.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_connections: Option<At<u32>>,
+    /// The HTTP proxy on the way there: its URL, `{ env = "NAME" }` or `{ file = "/path" }`, or `false` for none
+    /// (default: as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, but for servers on this machine).
+    #[schemars(extend("writeOnly" = true))]
+    pub proxy: Option<At<TextOr<SwitchOr<SecretTable>>>>,
+    /// A PEM file with certificates that vouch for its own, beside those that the machine trusts.
+    pub ca: Option<At<String>>,
     /// Headers that every attempt carries; values as for `api_key`.
     #[schemars(extend("writeOnly" = true))]
     pub headers: Option<BTreeMap<At<String>, At<TextOr<SecretTable>>>>,

@@ -62,7 +62,7 @@ impl<'a> Validation<'a> {
         let shared_name: Arc<str> = name.value().as_str().into();
         let base_url = self.base_url(name, table, preset);
         let headers = self.provider_headers(table, preset, base_url.as_ref());
-        let connections = self.connections(table);
+        let connections = self.connections(name, table, base_url.as_ref());
         let keys = self.keys(name, table, Implied { preset, url: base_url.as_ref(), headers: &headers });
         // A hosted API is known by its host, too; what listens on a port of this machine may be anything.
         let hosted = || base_url.as_ref().and_then(Preset::at).filter(|preset| !preset.is_local());

@@ -46,16 +46,20 @@ impl Validation<'_> {
 
     /// The place that a secret names.
     pub(super) fn place<'p>(&mut self, secret: &'p At<TextOr<SecretTable>>) -> Option<Place<'p>> {
-        let table = match secret.value() {
-            TextOr::Text(text) => return Some(Place::Text(text)),
-            TextOr::Other(table) => table,
-        };
+        match secret.value() {
+            TextOr::Text(text) => Some(Place::Text(text)),
+            TextOr::Other(table) => self.place_in(&secret.span(), table),
+        }
+    }
+
+    /// The place that a table at `span` names.
+    pub(super) fn place_in<'p>(&mut self, span: &Span, table: &'p SecretTable) -> Option<Place<'p>> {
         match (&table.env, &table.file) {
             (Some(name), None) => Some(Place::Variable(name)),
             (None, Some(path)) => Some(Place::File(path)),
             _ => {
                 self.findings
-                    .fault(secret.span(), "this secret names no single place")
+                    .fault(span.clone(), "this secret names no single place")
                     .hint("write `{ env = \"NAME\" }` or `{ file = \"/path\" }`");
                 None
             }
@@ -64,6 +68,15 @@ impl Validation<'_> {
 
     /// The secret that stands at `place` and is written at `span`; its text is masked from now on.
     pub(super) fn secret_at(&mut self, span: &Span, place: Place<'_>) -> Option<String> {
+        let value = self.text_at(span, place)?;
+        // Providers repeat a key without the `Bearer` before it, too.
+        self.secrets.extend(value.rsplit_once(' ').map(|(_, key)| key.to_owned()));
+        self.secrets.push(value.clone());
+        Some(value)
+    }
+
+    /// The text that stands at `place` and is written at `span`, not empty.
+    pub(super) fn text_at(&mut self, span: &Span, place: Place<'_>) -> Option<String> {
         let value = match place {
             Place::Text(text) => text.trim().to_owned(),
             Place::Variable(name) => self.read_variable(name)?,
@@ -75,9 +88,6 @@ impl Validation<'_> {
                 .hint("leave the key out if there is none");
             return None;
         }
-        // Providers repeat a key without the `Bearer` before it, too.
-        self.secrets.extend(value.rsplit_once(' ').map(|(_, key)| key.to_owned()));
-        self.secrets.push(value.clone());
         Some(value)
     }
 

@@ -18,7 +18,7 @@ fn endpoints_of_urls() {
         ("/v1", None),
     ] {
         let endpoint = endpoint(url);
-        let seen = endpoint.as_ref().map(|it| (it.host.as_str(), it.port, it.tls.is_some()));
+        let seen = endpoint.as_ref().map(|it| (it.at.host.as_str(), it.at.port, it.tls.is_some()));
 
         assert_eq!(seen, expected, "{url}");
     }
@@ -48,12 +48,12 @@ fn what_stood_in_the_way_is_said() {
         (io::ErrorKind::NetworkUnreachable, "no way to [::1]:8080: network unreachable"),
         (io::ErrorKind::PermissionDenied, "could not connect to [::1]:8080: permission denied"),
     ] {
-        let fault = endpoint.unreachable(&kind.into());
+        let fault = endpoint.at.unreachable(&kind.into());
 
         assert_eq!((fault.class, fault.reason.as_str()), (Class::Connect, reason));
     }
     let lookup = io::Error::other("failed to lookup address information: Name or service not known");
-    assert_eq!(endpoint.unresolved(&lookup).reason, "could not resolve `::1`: Name or service not known");
+    assert_eq!(endpoint.at.unresolved(&lookup).reason, "could not resolve `::1`: Name or service not known");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn sockets_send_small_frames_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
 
-    let socket = endpoint(&url).expect("an endpoint").dial().await.expect("a connection");
+    let socket = endpoint(&url).expect("an endpoint").at.dial().await.expect("a connection");
 
     assert!(socket.nodelay().expect("an option"));
 }

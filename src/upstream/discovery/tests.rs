@@ -2,7 +2,7 @@ use http::header::REFERER;
 use tokio::join;
 
 use super::*;
-use crate::config::{Connections, KeyOrder};
+use crate::config::{Connections, KeyOrder, Proxy};
 use crate::retry::Quota;
 use crate::upstream::peer::Peer;
 
@@ -95,6 +95,47 @@ async fn fetch(peer: &Peer, keys: &[&str], limit: Duration) -> Result<Vec<Listed
 }
 
 const LONG: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_list_is_asked_for_past_the_proxy() {
+    let proxy = Peer::bind().await;
+    let past = |base_url: &str| {
+        let mut provider = provider(base_url, &["key-1"]);
+        let url = format!("http://me:open-sesame@{}", proxy.address);
+        provider.connections.proxy = Some(Proxy::parse(&url).expect("a proxy").proxy);
+        provider
+    };
+    let (plain, secure) = (past("http://p.example/v1"), past("https://p.example/v1"));
+    let lists = Lists::default();
+
+    let (listed, head) = join!(lists.fetch(&plain, LONG), async {
+        let mut socket = proxy.accept().await;
+        let head = socket.request().await.head;
+        socket.say(json(200, r#"{"data":[{"id":"a"}]}"#)).await;
+        head
+    });
+    assert_eq!(listed.expect("a list").len(), 1);
+    assert!(head.starts_with("GET http://p.example/v1/models HTTP/1.1\r\nhost: p.example\r\n"), "{head}");
+    assert!(head.contains("\r\nproxy-authorization: Basic "), "{head}");
+
+    let (listed, ()) = join!(lists.fetch(&plain, LONG), async {
+        proxy.accept().await.answer(json(407, "{}")).await;
+    });
+    let no = listed.expect_err("no list");
+    let reason = "refused the request: 407 Proxy Authentication Required";
+    assert_eq!(no.reason, format!("the proxy http://{} {reason}", proxy.address));
+    assert_eq!(no.advice, PROXY);
+
+    let (listed, head) = join!(lists.fetch(&secure, LONG), async {
+        let mut socket = proxy.accept().await;
+        let head = socket.request().await.head;
+        socket.say("HTTP/1.1 403 Forbidden\r\n\r\n").await;
+        head
+    });
+    assert!(head.starts_with("CONNECT p.example:443 HTTP/1.1\r\n"), "{head}");
+    let reason = "refused to connect to p.example:443: 403 Forbidden";
+    assert_eq!(listed.expect_err("no list").reason, format!("the proxy http://{} {reason}", proxy.address));
+}
 
 #[tokio::test]
 async fn a_list_is_asked_for_with_the_first_key_that_is_taken() {

@@ -24,7 +24,8 @@ pub(in crate::upstream) struct Cursor {
 }
 
 impl Outgoing {
-    /// A request for the path of `uri` at `host`, unless `headers` name another one.
+    /// A request for `uri` at `host`, unless `headers` name another one. With a scheme, all of it stands in
+    /// the first line, as proxies want it; else its path alone.
     pub(in crate::upstream) fn new(
         method: &Method,
         uri: &Uri,
@@ -73,7 +74,13 @@ impl Outgoing {
 ///
 /// A body of no length is said to be so where one is expected (RFC 9110, section 8.6).
 fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap, length: u64) -> Bytes {
-    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let whole;
+    let path = if uri.scheme().is_some() {
+        whole = uri.to_string();
+        &whole
+    } else {
+        uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    };
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let room = method.as_str().len() + path.len() + host.len() + size + 64;
     let mut head = Vec::with_capacity(room);

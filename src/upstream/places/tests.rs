@@ -54,10 +54,10 @@ async fn the_first_to_come_is_the_first_to_go_and_who_leaves_leaves_nothing() {
 
     tokio::select! {
         biased;
-        place = &mut third => { drop(place.expect("a place")); order.push(3); }
-        place = &mut second => { drop(place.expect("a place")); order.push(2); }
+        place = &mut third => order.push((3, place.is_ok())),
+        place = &mut second => order.push((2, place.is_ok())),
     }
     drop(third.await.expect("a place"));
-    assert_eq!(order, [2]);
+    assert_eq!(order, [(2, true)]);
     assert_eq!(places.free.available_permits(), 1);
 }

@@ -109,7 +109,8 @@ async fn age_and_rest_are_limited() {
     assert!(pool.take().is_none(), "it has waited for too long");
 
     let connection = ours.pop().expect("a connection");
-    tokio::time::advance(OLDEST - 2 * LONGEST).await;
+    let rests = 2 * LONGEST;
+    tokio::time::advance(OLDEST.saturating_sub(rests)).await;
     pool.put(connection);
     let connection = pool.take().expect("young enough");
     tokio::time::advance(LONGEST).await;

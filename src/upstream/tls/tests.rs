@@ -11,6 +11,8 @@ use super::*;
 use crate::upstream::client::Client;
 use crate::upstream::peer;
 
+mod trusted;
+
 const AUTHORITY: &[u8] = include_bytes!("../../../tests/fixtures/tls/authority.pem");
 const LOCALHOST: &[u8] = include_bytes!("../../../tests/fixtures/tls/localhost.pem");
 const EXPIRED: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired.pem");
@@ -46,19 +48,23 @@ fn acceptor(certificate: &[u8]) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Answers two requests over one connection; the head of the second.
+/// Reads one request off `stream` and answers it; gives the request.
+async fn answer(stream: &mut tokio_rustls::server::TlsStream<TcpStream>) -> String {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"{}") {
+        stream.read_buf(&mut bytes).await.expect("a request");
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("a reader");
+    stream.flush().await.expect("a reader");
+    String::from_utf8(bytes).expect("text")
+}
+
+/// Answers two requests over one connection; gives the second.
 async fn answer_two(listener: &TcpListener) -> String {
     let (socket, _) = listener.accept().await.expect("a connection");
     let mut stream = acceptor(LOCALHOST).accept(socket).await.expect("a handshake");
-    let mut bytes = Vec::new();
-    for _ in 0..2 {
-        bytes.clear();
-        while !bytes.ends_with(b"{}") {
-            stream.read_buf(&mut bytes).await.expect("a request");
-        }
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("a reader");
-    }
-    String::from_utf8(bytes).expect("text")
+    answer(&mut stream).await;
+    answer(&mut stream).await
 }
 
 #[tokio::test]
@@ -136,16 +142,6 @@ async fn a_peer_without_tls_is_called_so() {
         let reason = shaken.expect_err("a fault").reason;
         assert_eq!(reason, format!("TLS handshake with `localhost` failed: {why}"));
     }
-}
-
-/// Reads one request off `stream` and answers it.
-async fn answer(stream: &mut tokio_rustls::server::TlsStream<TcpStream>) {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"{}") {
-        stream.read_buf(&mut bytes).await.expect("a request");
-    }
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("a reader");
-    stream.flush().await.expect("a reader");
 }
 
 #[tokio::test]

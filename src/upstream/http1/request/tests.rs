@@ -44,7 +44,7 @@ fn requests_as_bytes() {
         ),
         (
             outgoing(&Method::GET, "https://x.example", &HeaderMap::new(), &[]),
-            "GET / HTTP/1.1\r\nhost: api.example:8080\r\n\r\n",
+            "GET https://x.example/ HTTP/1.1\r\nhost: api.example:8080\r\n\r\n",
         ),
     ] {
         assert_eq!(String::from_utf8_lossy(&written(&request, &[usize::MAX])), expected);
