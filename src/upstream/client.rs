@@ -22,7 +22,7 @@ use crate::retry::{Class, Fault, Phase};
 /// A kept-alive connection that is lost sooner than this was closed before the provider took the
 /// request: news of that travels one way. Later, the provider may have begun to answer.
 ///
-/// A 408 that comes so soon says the same in words: the provider had waited for a request, and took
+/// A 408 that comes so soon and ends the connection says the same in words: the provider had waited for a request, and took
 /// the rest for the end of its patience (RFC 9110, section 15.5.9).
 const UNSEEN: Duration = Duration::from_secs(1);
 
@@ -153,7 +153,7 @@ impl Target {
 /// Whether a kept-alive connection was on its way out when the request came.
 fn was_closing(result: &Result<(Parts, Reading), Lost>) -> bool {
     match result {
-        Ok((head, _)) => head.status == StatusCode::REQUEST_TIMEOUT,
+        Ok((head, reading)) => head.status == StatusCode::REQUEST_TIMEOUT && reading.is_last(),
         Err(lost) => lost.unheard,
     }
 }

@@ -220,6 +220,11 @@ impl Reading {
         }
     }
 
+    /// Whether the provider says that it is the last response of its connection.
+    pub(super) fn is_last(&self) -> bool {
+        !self.body.keeps_alive()
+    }
+
     /// The connection, if it can carry another request; to be called at the end of the body.
     pub(super) fn take_connection(&mut self) -> Option<Connection> {
         let connection = self.connection.take();

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::faults::{self, TABLE};
-use crate::support::{Call, Got, Log, providers, proxy, soon};
+use crate::support::{Call, Got, Log, pooled, providers, proxy, soon};
 
 mod flapping;
 mod told;
@@ -32,9 +32,6 @@ const AT_ONCE: usize = 30;
 
 /// One in so many leaves before it has its answer.
 const LEAVERS: usize = 10;
-
-/// The most connections to one provider that are kept for later.
-const POOLED: usize = 32;
 
 /// The routes and the most attempts that each may make: four for each candidate, or fewer.
 const ROUTES: [(&str, u64); 6] =
@@ -297,7 +294,7 @@ async fn run(seed: u64, tally: &mut Tally) {
     let seen = send(proxy.address, &mut SmallRng::seed_from_u64(seed)).await;
     ended(&log, &seen).await;
     for (name, provider) in named {
-        soon("close of what is not pooled", provider.wait_connections(POOLED)).await;
+        soon("close of what is not pooled", provider.wait_connections(pooled())).await;
         assert_eq!(provider.unexpected(), 0, "{name}");
     }
     let summary = proxy.stop().await;

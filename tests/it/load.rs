@@ -10,12 +10,9 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::support::settings::ONCE;
-use crate::support::{Call, Connection, Program, route, soon};
+use crate::support::{Call, Connection, Program, pooled, route, soon};
 
 const STREAMS: usize = 200;
-
-/// The most connections to one provider that are kept for later.
-const POOLED: usize = 32;
 
 /// Within this time every pooled connection that nobody used again is closed.
 const POOL_TIME: Duration = Duration::from_secs(45);
@@ -82,8 +79,8 @@ async fn all_streams_complete_and_nothing_stays_behind() {
         loaded.push(program.memory());
 
         assert_eq!((busy.count(), good.count()), (round * STREAMS, round * STREAMS));
-        soon("close of what is not pooled", busy.wait_connections(POOLED)).await;
-        soon("close of what is not pooled", good.wait_connections(POOLED)).await;
+        soon("close of what is not pooled", busy.wait_connections(pooled())).await;
+        soon("close of what is not pooled", good.wait_connections(pooled())).await;
     }
 
     let no_more_open = async {
@@ -104,7 +101,7 @@ async fn all_streams_complete_behind_a_refused_connection() {
     load(&program).await;
 
     assert_eq!(good.count(), STREAMS);
-    soon("close of what is not pooled", good.wait_connections(POOLED)).await;
+    soon("close of what is not pooled", good.wait_connections(pooled())).await;
 }
 
 #[tokio::test]

@@ -31,5 +31,10 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timely.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}"))
 }
 
+/// The most connections to one provider that are kept for later: 32 on each thread.
+pub fn pooled() -> usize {
+    32 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 #[cfg(test)]
 mod tests;
