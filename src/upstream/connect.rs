@@ -82,10 +82,12 @@ impl Endpoint {
     /// A new connection, or a fault in phase `Connect` that says what stood in the way.
     pub(super) async fn connect(&self, limit: Duration) -> Result<Connection, Fault> {
         within(limit, async {
-            let socket = match &self.via {
-                None => self.at.dial().await?,
-                Some(via) if self.tls.is_none() => via.at.dial().await?,
-                Some(via) => via.tunnel(via.at.dial().await?, &self.at).await?,
+            let nearest = self.via.as_ref().map_or(&self.at, |via| &via.at);
+            let socket = nearest.dial().await?;
+            let socket = match (&self.via, &self.tls) {
+                // In a box: few need it, and the others need not have room for it.
+                (Some(via), Some(_)) => Box::pin(via.tunnel(socket, &self.at)).await?,
+                _ => socket,
             };
             let stream = match &self.tls {
                 Some(tls) => Stream::Tls(Box::new(tls.handshake(&self.at.host, socket).await?)),

@@ -271,6 +271,44 @@ async fn a_connection_that_waited_too_long_is_closed() {
     first.expect_close().await;
 }
 
+/// Each thread has a runtime of its own, and the first keeps running, as the threads of a server do.
+#[tokio::test]
+async fn a_thread_without_connections_borrows_that_of_another() {
+    let peer = Peer::bind().await;
+    let client = Arc::new(peer::client(&peer.base_url()));
+    let (done, wait) = tokio::sync::oneshot::channel::<()>();
+    let (opened, mut has_opened) = tokio::sync::mpsc::unbounded_channel();
+    let on_thread = |work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(work);
+        })
+    };
+    let owner = Arc::clone(&client);
+    let first = on_thread(Box::pin(async move {
+        opened.send(ask(&owner).await).expect("a listener");
+        wait.await.expect("a word");
+        opened.send(ask(&owner).await).expect("a listener");
+    }));
+    let mut socket = peer.accept().await;
+    socket.answer(OK).await;
+    assert!(has_opened.recv().await.expect("an answer").is_ok());
+
+    let borrower = Arc::clone(&client);
+    let second = on_thread(Box::pin(async move {
+        assert!(ask(&borrower).await.is_ok());
+    }));
+    socket.answer(OK).await;
+    tokio::task::spawn_blocking(|| second.join().expect("an answer")).await.expect("no panic");
+    done.send(()).expect("a listener");
+    socket.answer(OK).await;
+
+    assert!(has_opened.recv().await.expect("an answer").is_ok());
+    tokio::task::spawn_blocking(|| first.join().expect("no panic")).await.expect("no panic");
+    peer.expect_nobody().await;
+    assert_eq!(client.targets[0].idle.count(), 1);
+}
+
 /// Answers two requests on one connection, each event once the one before it has been read.
 fn pedantic_provider(listener: &std::net::TcpListener, read: &std::sync::mpsc::Receiver<()>) {
     let (mut socket, _) = listener.accept().expect("a connection");
