@@ -166,7 +166,7 @@ async fn a_connection_with_something_on_it_is_replaced() {
         if close {
             old.shutdown().await.expect("a reader");
         }
-        let (second, ()) = join!(peer::ask(&client), async { answer(&mut accept().await).await });
+        let (second, _) = join!(peer::ask(&client), async { answer(&mut accept().await).await });
 
         assert_eq!(first, Ok((http::StatusCode::OK, bytes::Bytes::from("ok"))));
         assert_eq!(second, first);
