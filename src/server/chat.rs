@@ -20,21 +20,23 @@ use crate::upstream::{Upstream, headers};
 /// Reads the request and has the relay answer it.
 pub(super) async fn complete<U: Upstream>(app: Arc<App<U>>, asked: Asked, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
-    // Without a route it is the client that says who reads its errors.
-    let is_for_a_chat =
-        profile::choose(&head.headers, None, head.uri.path()).is_ok_and(ProgressMode::is_for_a_chat);
     let request = match user::take(&mut head.headers, &app.runtime) {
         Ok(user) => {
             asked.is(&user);
             let draining = &app.relay.drain.pauses;
             let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
-            reader.read(body).await.and_then(|body| prepare(&app, asked, user, head, body))
+            reader.read(body).await.and_then(|body| prepare(&app, asked, user, &head, body))
         }
         Err(bad) => Err(ApiError::new(Outcome::InvalidRequest, bad.to_string())),
     };
     let (name, answer) = match request {
         Ok(request) => (Arc::clone(&request.route.name), app.relay.respond(request)),
-        Err(error) => return if is_for_a_chat { error.for_a_chat() } else { error }.into_response(),
+        Err(error) => {
+            // Without a route it is the client that says who reads its errors.
+            let progress = profile::choose(&head.headers, None, head.uri.path());
+            let is_for_a_chat = progress.is_ok_and(ProgressMode::is_for_a_chat);
+            return if is_for_a_chat { error.for_a_chat() } else { error }.into_response();
+        }
     };
     match answer.await {
         Ok(response) => response.map(Body::new),
@@ -47,7 +49,7 @@ fn prepare<U: Upstream>(
     app: &App<U>,
     asked: Asked,
     user: User,
-    head: Parts,
+    head: &Parts,
     body: Bytes,
 ) -> Result<relay::Request, ApiError> {
     let envelope = Envelope::parse(body).map_err(invalid_request)?;
