@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::response::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, Uri};
-use secrecy::ExposeSecret as _;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::answer::Body;
 use super::connect::Endpoint;
 use super::connection::{Lost, Reading};
 use super::decode::Decoder;
-use super::http1::request::Outgoing;
+use super::headers::BadKey;
+use super::http1::request::{Opening, Outgoing};
 use super::places::{Place, Places};
 use super::pool::{self, Pool};
 use super::tls::Tls;
@@ -55,6 +55,8 @@ struct Target {
     endpoint: Endpoint,
     path: Uri,
     host: HeaderValue,
+    /// How usual attempts begin, with each of the provider's keys or with none: whole answers, streams.
+    usual: Vec<[Opening; 2]>,
     idle: Arc<Pool>,
     places: Option<Places>,
 }
@@ -86,14 +88,15 @@ impl Upstream for Client {
         else {
             return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
         };
-        let mut headers = headers::outbound(&call, provider)
-            .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
-        if let Some(via) = target.endpoint.forwarder() {
-            via.introduce(&mut headers);
-        }
-        let request = Outgoing::new(&Method::POST, &target.path, &target.host, &headers, call.body);
+        let opening = match target.usual(&call) {
+            Some(opening) => opening.clone(),
+            None => headers::outbound(&call, provider)
+                .map(|headers| target.opening(headers))
+                .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?,
+        };
+        let request = Outgoing::new(opening, call.body);
         let place = match &target.places {
-            Some(places) => Some(places.take(call.connect).await?),
+            Some(places) => Some(Box::pin(places.take(call.connect)).await?),
             None => None,
         };
         let idle = if call.fresh { None } else { target.idle.take() };
@@ -131,10 +134,29 @@ impl Target {
         let path = path(&provider.base_url, "/chat/completions")
             .and_then(|path| endpoint.target(&host, path))
             .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
-        for key in &provider.keys {
-            headers::authorization(key.secret.expose_secret()).map_err(|bad| unusable(&bad.to_string()))?;
+        let (idle, places) = (Arc::default(), Places::of(provider));
+        let mut target = Self { endpoint, path, host, usual: Vec::new(), idle, places };
+        let keys = provider.keys.iter().map(Some);
+        let keys = keys.chain(provider.keys.is_empty().then_some(None));
+        let usual =
+            |key, stream| headers::usual(key, stream, provider).map(|headers| target.opening(headers));
+        let usual =
+            keys.map(|key| Ok([usual(key, false)?, usual(key, true)?])).collect::<Result<_, BadKey>>();
+        target.usual = usual.map_err(|bad| unusable(&bad.to_string()))?;
+        Ok(target)
+    }
+
+    /// How an attempt begins that has nothing of its own in its head.
+    fn usual(&self, call: &Call<'_>) -> Option<&Opening> {
+        let of_key = self.usual.get(headers::usual_key(call)?)?;
+        Some(&of_key[usize::from(call.stream)])
+    }
+
+    fn opening(&self, mut headers: HeaderMap) -> Opening {
+        if let Some(via) = self.endpoint.forwarder() {
+            via.introduce(&mut headers);
         }
-        Ok(Self { endpoint, path, host, idle: Arc::default(), places: Places::of(provider) })
+        Opening::new(&Method::POST, &self.path, &self.host, &headers)
     }
 
     fn answer(

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::connect::Endpoint;
 use super::decode::{Decoder, Undecodable};
-use super::http1::request::Outgoing;
+use super::http1::request::{Opening, Outgoing};
 use super::tls::Tls;
 use super::{client, headers};
 use crate::config::{Key, Provider};
@@ -142,7 +142,7 @@ fn same_place(base: &Uri, next: &str) -> Option<Uri> {
 }
 
 fn request(base: &Uri, path: &Uri, headers: &HeaderMap) -> Option<Outgoing> {
-    Some(Outgoing::new(&Method::GET, path, &client::host(base)?, headers, Vec::new()))
+    Some(Outgoing::new(Opening::new(&Method::GET, path, &client::host(base)?, headers), Vec::new()))
 }
 
 async fn page(endpoint: &Endpoint, request: &Outgoing, limit: Duration) -> Result<Page, NoAnswer> {

@@ -19,14 +19,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream, application/json;q=0.9");
 
 /// What passes from the client to the provider.
-const FROM_CLIENT: [HeaderName; 3] = [
+static FROM_CLIENT: [HeaderName; 3] = [
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("openai-beta"),
     HeaderName::from_static("anthropic-beta"),
 ];
 
 /// What passes from the provider to the client, beside the rate limits.
-const FROM_PROVIDER: [HeaderName; 3] = [
+static FROM_PROVIDER: [HeaderName; 3] = [
     CONTENT_TYPE,
     HeaderName::from_static("x-generation-id"),
     HeaderName::from_static("openai-processing-ms"),
@@ -35,7 +35,7 @@ const FROM_PROVIDER: [HeaderName; 3] = [
 const RATE_LIMITS: &str = "x-ratelimit-";
 
 /// Where providers put their request id, the first one found counts.
-const REQUEST_IDS: [HeaderName; 3] = [
+static REQUEST_IDS: [HeaderName; 3] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("request-id"),
     HeaderName::from_static("x-amzn-requestid"),
@@ -45,11 +45,9 @@ const REQUEST_IDS: [HeaderName; 3] = [
 /// the others were read into.
 pub fn from_client(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
-    for name in FROM_CLIENT {
-        for value in headers.get_all(&name) {
-            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-                kept.append(&name, value);
-            }
+    for (name, value) in headers.iter().filter(|(name, _)| FROM_CLIENT.contains(name)) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            kept.append(name, value);
         }
     }
     kept
@@ -66,25 +64,50 @@ pub struct BadKey;
 /// provider's. A user's own key stands where the configured ones would, so that none of those goes out
 /// beside it.
 pub fn outbound(call: &Call<'_>, provider: &Provider) -> Result<HeaderMap, BadKey> {
-    let mut headers = HeaderMap::with_capacity(16);
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(ACCEPT, if call.stream { STREAM } else { JSON });
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(USER_AGENT, AGENT);
-    if let Credential::Shared(key) = call.credential
-        && let Some(key) = provider.keys.get(key)
-    {
-        headers.insert(AUTHORIZATION, authorization(key.secret.expose_secret())?);
-    }
-    for name in FROM_CLIENT {
-        for value in call.client_headers.get_all(&name) {
-            headers.append(&name, value.clone());
+    let shared = match call.credential {
+        Credential::Shared(key) => provider.keys.get(key),
+        Credential::Own(_) => None,
+    };
+    let mut headers = ours(shared, call.stream)?;
+    for name in &FROM_CLIENT {
+        for value in call.client_headers.get_all(name) {
+            headers.append(name, value.clone());
         }
     }
     configure(&mut headers, &provider.headers);
     configure(&mut headers, &call.candidate.headers);
     if let Credential::Own(key) = call.credential {
         replace(&mut headers, key, !provider.keys.is_empty())?;
+    }
+    Ok(headers)
+}
+
+/// The key under whose [`usual`] headers an attempt goes out, if it does: one with nothing of the client's or of
+/// the candidate's.
+pub(super) fn usual_key(call: &Call<'_>) -> Option<usize> {
+    let is_usual = call.client_headers.is_empty() && call.candidate.headers.is_empty();
+    match call.credential {
+        Credential::Shared(key) if is_usual => Some(key),
+        _ => None,
+    }
+}
+
+/// What [`outbound`] gives for every such attempt with this one of the provider's keys.
+pub(super) fn usual(key: Option<&Key>, stream: bool, provider: &Provider) -> Result<HeaderMap, BadKey> {
+    let mut headers = ours(key, stream)?;
+    configure(&mut headers, &provider.headers);
+    Ok(headers)
+}
+
+/// What we send of our own accord.
+fn ours(key: Option<&Key>, stream: bool) -> Result<HeaderMap, BadKey> {
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(ACCEPT, if stream { STREAM } else { JSON });
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(USER_AGENT, AGENT);
+    if let Some(key) = key {
+        headers.insert(AUTHORIZATION, authorization(key.secret.expose_secret())?);
     }
     Ok(headers)
 }

@@ -96,31 +96,18 @@ fn is_interim(status: StatusCode) -> bool {
 }
 
 /// The head at the beginning of `bytes` and its length, if it is there within `most` bytes.
-fn parse(bytes: &[u8], most: usize) -> Result<Option<(Parts, usize)>, Malformed> {
-    let bytes = &bytes[..most.min(bytes.len())];
-    let end = memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
-    let mut parsed = parse_copy(&Bytes::copy_from_slice(&bytes[..end]))?;
-    // The empty line may have been one before the status line.
-    if parsed.is_none() && end < bytes.len() {
-        parsed = parse_copy(&Bytes::copy_from_slice(bytes))?;
-    }
-    if parsed.is_none() && bytes.len() == most {
-        return Err(Malformed::TooLarge);
-    }
-    Ok(parsed)
-}
-
-/// The head at the beginning of `bytes`, which it shares, and its length.
 ///
 /// A header line that makes no sense is left out, as browsers do: answers come from all kinds of
 /// servers, and the rest of them may be sound.
-fn parse_copy(bytes: &Bytes) -> Result<Option<(Parts, usize)>, Malformed> {
+fn parse(bytes: &[u8], most: usize) -> Result<Option<(Parts, usize)>, Malformed> {
+    let bytes = &bytes[..most.min(bytes.len())];
     let mut lines = [const { MaybeUninit::uninit() }; LINES];
     let mut response = httparse::Response::new(&mut []);
     let mut config = httparse::ParserConfig::default();
     config.ignore_invalid_headers_in_responses(true);
     let length = match config.parse_response_with_uninit_headers(&mut response, bytes, &mut lines) {
         Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() == most => return Err(Malformed::TooLarge),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::TooLarge),
         Err(problem) => return Err(Malformed::NotHttp(problem.to_string())),
@@ -130,14 +117,25 @@ fn parse_copy(bytes: &Bytes) -> Result<Option<(Parts, usize)>, Malformed> {
     parts.status = status.ok_or_else(|| Malformed::NotHttp("invalid status".to_owned()))?;
     parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers.reserve(response.headers.len());
+    // The values are parts of one copy.
+    let head = Bytes::copy_from_slice(&bytes[..length]);
     for line in response.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value));
+        let value = HeaderValue::from_maybe_shared(same(line.value, bytes, &head));
         if let (Ok(name), Ok(value)) = (name, value) {
             parts.headers.append(name, value);
         }
     }
     Ok(Some((parts, length)))
+}
+
+/// What `part` of `whole` is in a `copy` of it.
+fn same(part: &[u8], whole: &[u8], copy: &Bytes) -> Bytes {
+    if part.is_empty() {
+        return Bytes::new();
+    }
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    copy.slice(start..start + part.len())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A request as bytes, and how much of it has gone out.
 
+use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{BufMut, Bytes};
@@ -9,6 +10,16 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 /// How many slices go out in one write. A request has a handful: its head, and what lies before,
 /// between and behind the places where its body was edited.
 pub(in crate::upstream) const SLICES: usize = 16;
+
+/// The head of a request but for its end, which depends on its body: many requests have it in common.
+///
+/// It holds what the headers hold, keys included, so its `Debug` says nothing.
+#[derive(Clone)]
+pub(in crate::upstream) struct Opening {
+    head: Bytes,
+    /// Whether a body is expected, so that one of no length is said to be so (RFC 9110, section 8.6).
+    has_body: bool,
+}
 
 /// A whole request: its head, then the slices of its body, never joined.
 ///
@@ -23,19 +34,32 @@ pub(in crate::upstream) struct Cursor {
     offset: usize,
 }
 
-impl Outgoing {
-    /// A request for `uri` at `host`, unless `headers` name another one. With a scheme, all of it stands in
-    /// the first line, as proxies want it; else its path alone.
+impl Opening {
+    /// That of requests for `uri` at `host`, unless `headers` name another one. With a scheme, all of it stands
+    /// in the first line, as proxies want it; else its path alone.
     pub(in crate::upstream) fn new(
         method: &Method,
         uri: &Uri,
         host: &HeaderValue,
         headers: &HeaderMap,
-        body: Vec<Bytes>,
     ) -> Self {
-        let length = body.iter().map(|slice| slice.len() as u64).sum();
-        let mut slices = Vec::with_capacity(1 + body.len());
-        slices.push(head(method, uri, host, headers, length));
+        Self { head: head(method, uri, host, headers).into(), has_body: method != Method::GET }
+    }
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").finish_non_exhaustive()
+    }
+}
+
+impl Outgoing {
+    /// The request that begins so and has this body.
+    pub(in crate::upstream) fn new(opening: Opening, body: Vec<Bytes>) -> Self {
+        let Opening { head, has_body } = opening;
+        let length: u64 = body.iter().map(|slice| slice.len() as u64).sum();
+        let mut slices = Vec::with_capacity(2 + body.len());
+        slices.extend([head, end((has_body || length > 0).then_some(length))]);
         slices.extend(body.into_iter().filter(|slice| !slice.is_empty()));
         Self(slices)
     }
@@ -70,10 +94,8 @@ impl Outgoing {
     }
 }
 
-/// The head of a request with a body of `length` bytes.
-///
-/// A body of no length is said to be so where one is expected (RFC 9110, section 8.6).
-fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap, length: u64) -> Bytes {
+/// The head of a request but for its end.
+fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap) -> Vec<u8> {
     let whole;
     let path = if uri.scheme().is_some() {
         whole = uri.to_string();
@@ -82,7 +104,7 @@ fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap, len
         uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
     };
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let room = method.as_str().len() + path.len() + host.len() + size + 64;
+    let room = method.as_str().len() + path.len() + host.len() + size + 32;
     let mut head = Vec::with_capacity(room);
     for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
         head.put_slice(part.as_bytes());
@@ -93,11 +115,16 @@ fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap, len
     for (name, value) in headers {
         line(&mut head, name, value.as_bytes());
     }
-    if length > 0 || method != Method::GET {
-        line(&mut head, &CONTENT_LENGTH, length.to_string().as_bytes());
-    }
-    head.put_slice(b"\r\n");
-    Bytes::from(head)
+    head
+}
+
+/// The end of the head of a request with a body of `length` bytes, if that is to be told.
+fn end(length: Option<u64>) -> Bytes {
+    let Some(length) = length else { return Bytes::from_static(b"\r\n") };
+    let mut end = Vec::with_capacity(CONTENT_LENGTH.as_str().len() + 26);
+    line(&mut end, &CONTENT_LENGTH, length.to_string().as_bytes());
+    end.put_slice(b"\r\n");
+    end.into()
 }
 
 fn line(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
