@@ -39,7 +39,7 @@ pub(super) fn run<U: Upstream>(
     secrets: Secrets,
     mut observer: Observer,
 ) -> impl Future<Output = Result<Answer<U>, Failure>> + std::marker::Send + use<U> {
-    let mut dispatch = Dispatch::new(relay, request, secrets);
+    let mut dispatch = Dispatch::new(relay, request, secrets, observer.started());
     async move {
         match dispatch.first(&mut observer).await {
             Ok(opened) => Ok(Answer::new(opened, dispatch, observer)),
@@ -96,12 +96,11 @@ pub(super) struct Dispatch<U> {
 }
 
 impl<U: Upstream> Dispatch<U> {
-    fn new(relay: Arc<Relay<U>>, request: Request, secrets: Secrets) -> Self {
+    fn new(relay: Arc<Relay<U>>, request: Request, secrets: Secrets, began: Instant) -> Self {
         let whose = |candidate| Whose::of(&request, candidate, &relay.health);
         let keys: Vec<Whose> = request.route.chain.candidates().iter().map(whose).collect();
         let count = keys.len();
         let number = relay.health.request();
-        let now = Instant::now();
         Self {
             schedule: Schedule::of_some(&request.route, |index| !matches!(keys[index], Whose::Missing)),
             context: Arc::new(Context { relay, request, secrets, keys }),
@@ -114,8 +113,8 @@ impl<U: Upstream> Dispatch<U> {
             waiting: Vec::new(),
             rests: vec![None; count],
             insisted: false,
-            began: now,
-            opened: now,
+            began,
+            opened: began,
             paused: Duration::ZERO,
         }
     }

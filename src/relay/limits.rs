@@ -56,9 +56,10 @@ impl Limits {
         mut sending: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, Fault> {
         let began = Instant::now();
+        let mut now = began;
         loop {
             let from = connected.at();
-            let end = self.clip(from.unwrap_or_else(Instant::now), self.first_byte);
+            let end = self.clip(from.unwrap_or(now), self.first_byte);
             match tokio::time::timeout_at(end, sending.as_mut()).await {
                 Ok(result) => return result,
                 Err(_) if end == self.until.time => {
@@ -69,7 +70,7 @@ impl Limits {
                     return Err(late(Phase::FirstByte, self.first_byte));
                 }
                 // It was connecting when the clock was set, or is again.
-                Err(_) => {}
+                Err(_) => now = Instant::now(),
             }
         }
     }

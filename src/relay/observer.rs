@@ -60,12 +60,14 @@ pub(super) struct Observer {
 }
 
 impl Observer {
+    /// The observer of a request that begins now.
     pub(super) fn new(
         request: &Request,
         secrets: Secrets,
         status: fn(Outcome, Option<u16>) -> StatusCode,
         drain: Drain,
     ) -> Self {
+        let started = Instant::now();
         Self {
             id: Arc::clone(&request.id),
             who: Arc::clone(request.user.name().unwrap_or(&request.client)),
@@ -76,14 +78,14 @@ impl Observer {
             secrets,
             status,
             provider_status: None,
-            started: Instant::now(),
+            started,
             task: (request.route.kind == Kind::Task).then_some(true),
             of: 0,
             sent: 0,
             latest: None,
             pass: None,
             trail: Vec::new(),
-            story: Story::new(request),
+            story: Story::new(request, started),
             brief: request.progress.is_for_a_chat(),
             warned: false,
             ended: false,
@@ -107,6 +109,11 @@ impl Observer {
 
     pub(super) fn take_trail(&mut self) -> Vec<Attempt> {
         std::mem::take(&mut self.trail)
+    }
+
+    /// When the request began.
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Time since the request began.

@@ -80,7 +80,7 @@ struct Last {
 }
 
 impl Progress {
-    pub(super) fn new(request: &Request) -> Self {
+    pub(super) fn new(request: &Request, began: Instant) -> Self {
         let author = || {
             let created = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
             Author::new(&request.id, created, &request.route.name)
@@ -90,7 +90,7 @@ impl Progress {
             ProgressMode::OpenWebui => Voice::OpenWebui(author(), request.route.notifications),
             ProgressMode::Reasoning => Voice::Reasoning(author()),
         };
-        Self(Arc::new(Shared { began: Instant::now(), voice, state: Mutex::default() }))
+        Self(Arc::new(Shared { began, voice, state: Mutex::default() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

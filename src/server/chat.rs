@@ -18,7 +18,32 @@ use crate::route::{Candidate, Kind, Live, ProgressMode, Route, Routes};
 use crate::upstream::{Upstream, headers};
 
 /// Reads the request and has the relay answer it.
-pub(super) async fn complete<U: Upstream>(app: Arc<App<U>>, asked: Asked, request: Request) -> Response {
+///
+/// What reading takes is in a box of its own, and gone before the answer is waited for.
+pub(super) fn complete<U: Upstream>(
+    app: Arc<App<U>>,
+    asked: Asked,
+    request: Request,
+) -> impl Future<Output = Response> + Send {
+    let reading = Box::pin(read(Arc::clone(&app), asked, request));
+    async move {
+        let (name, answer) = match reading.await {
+            Ok(request) => (Arc::clone(&request.route.name), app.relay.respond(request)),
+            Err(error) => return error.into_response(),
+        };
+        match answer.await {
+            Ok(response) => response.map(Body::new),
+            Err(failure) => ApiError::from_failure(&failure, name).into_response(),
+        }
+    }
+}
+
+/// Reads a request, or says in the words of its reader what is wrong with it.
+async fn read<U: Upstream>(
+    app: Arc<App<U>>,
+    asked: Asked,
+    request: Request,
+) -> Result<relay::Request, ApiError> {
     let (mut head, body) = request.into_parts();
     let request = match user::take(&mut head.headers, &app.runtime) {
         Ok(user) => {
@@ -29,19 +54,11 @@ pub(super) async fn complete<U: Upstream>(app: Arc<App<U>>, asked: Asked, reques
         }
         Err(bad) => Err(ApiError::new(Outcome::InvalidRequest, bad.to_string())),
     };
-    let (name, answer) = match request {
-        Ok(request) => (Arc::clone(&request.route.name), app.relay.respond(request)),
-        Err(error) => {
-            // Without a route it is the client that says who reads its errors.
-            let progress = profile::choose(&head.headers, None, head.uri.path());
-            let is_for_a_chat = progress.is_ok_and(ProgressMode::is_for_a_chat);
-            return if is_for_a_chat { error.for_a_chat() } else { error }.into_response();
-        }
-    };
-    match answer.await {
-        Ok(response) => response.map(Body::new),
-        Err(failure) => ApiError::from_failure(&failure, name).into_response(),
-    }
+    request.map_err(|error| {
+        // Without a route it is the client that says who reads its errors.
+        let progress = profile::choose(&head.headers, None, head.uri.path());
+        if progress.is_ok_and(ProgressMode::is_for_a_chat) { error.for_a_chat() } else { error }
+    })
 }
 
 /// Finds the route of a request; from then on the access line is the relay's.

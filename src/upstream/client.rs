@@ -103,8 +103,8 @@ impl Upstream for Client {
         if let Some(connection) = idle {
             call.connected.mark();
             let result = connection.send(&request).await;
-            let soon = call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);
-            if !soon || !was_closing(&result) {
+            let soon = || call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);
+            if !was_closing(&result) || !soon() {
                 return target.answer(result.map_err(|lost| lost.fault)?, place);
             }
             call.connected.lose();

@@ -26,8 +26,8 @@ pub(super) struct Story {
 }
 
 impl Story {
-    pub(super) fn new(request: &Request) -> Self {
-        let progress = Progress::new(request);
+    pub(super) fn new(request: &Request, began: Instant) -> Self {
+        let progress = Progress::new(request, began);
         Self { progress, asked: Vec::new(), under_way: 0, refusals: Vec::new(), broke: None }
     }
 
