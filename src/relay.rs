@@ -7,6 +7,7 @@
 //! schedule. Which candidate may be asked at all, and with which key, all requests know together
 //! (`health`).
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,12 +117,26 @@ pub struct Relay<U> {
 }
 
 /// Tells requests that the process is about to end.
+///
+/// Each request has one, and copies of tokens themselves would be counted under a lock that all threads share.
 #[derive(Debug, Clone, Default)]
-pub struct Drain {
+pub struct Drain(Arc<Tokens>);
+
+/// What a [`Drain`] tells.
+#[derive(Debug, Default)]
+pub struct Tokens {
     /// Cancelled by the signal to stop: no wait is begun any more, and those under way end.
     pub pauses: CancellationToken,
     /// Cancelled when the grace is over: streams end with the error event.
     pub streams: CancellationToken,
+}
+
+impl Deref for Drain {
+    type Target = Tokens;
+
+    fn deref(&self) -> &Tokens {
+        &self.0
+    }
 }
 
 impl<U: Upstream> Relay<U> {

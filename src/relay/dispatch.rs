@@ -161,11 +161,11 @@ impl<U: Upstream> Dispatch<U> {
         goal: &Goal,
         observer: &mut Observer,
     ) -> Result<Opened<U::Body>, End> {
-        let stopped = self.relay().drain.streams.clone();
+        let drain = self.relay().drain.clone();
         tokio::select! {
             biased;
             result = self.drive(step, goal, observer) => result,
-            () = stopped.cancelled() => Err(End::ShuttingDown),
+            () = drain.streams.cancelled() => Err(End::ShuttingDown),
         }
     }
 

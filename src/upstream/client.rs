@@ -88,11 +88,15 @@ impl Upstream for Client {
         else {
             return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
         };
+        let own;
         let opening = match target.usual(&call) {
-            Some(opening) => opening.clone(),
-            None => headers::outbound(&call, provider)
-                .map(|headers| target.opening(headers))
-                .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?,
+            Some(usual) => usual,
+            None => {
+                own = headers::outbound(&call, provider)
+                    .map(|headers| target.opening(headers))
+                    .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
+                &own
+            }
         };
         let request = Outgoing::new(opening, call.body);
         let place = match &target.places {

@@ -142,7 +142,7 @@ fn same_place(base: &Uri, next: &str) -> Option<Uri> {
 }
 
 fn request(base: &Uri, path: &Uri, headers: &HeaderMap) -> Option<Outgoing> {
-    Some(Outgoing::new(Opening::new(&Method::GET, path, &client::host(base)?, headers), Vec::new()))
+    Some(Outgoing::new(&Opening::new(&Method::GET, path, &client::host(base)?, headers), Vec::new()))
 }
 
 async fn page(endpoint: &Endpoint, request: &Outgoing, limit: Duration) -> Result<Page, NoAnswer> {

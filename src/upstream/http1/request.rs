@@ -11,6 +11,13 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 /// between and behind the places where its body was edited.
 pub(in crate::upstream) const SLICES: usize = 16;
 
+/// A slice up to this size goes out behind the head in one piece: the system takes longer to look up one more
+/// piece than we take to copy it.
+const SMALL: usize = 2 * 1024;
+
+/// Room for the last line of a head and its end.
+const END: usize = 40;
+
 /// The head of a request but for its end, which depends on its body: many requests have it in common.
 ///
 /// It holds what the headers hold, keys included, so its `Debug` says nothing.
@@ -21,7 +28,7 @@ pub(in crate::upstream) struct Opening {
     has_body: bool,
 }
 
-/// A whole request: its head, then the slices of its body, never joined.
+/// A whole request: its head with what is small of its body behind it, then the rest in slices, never joined.
 ///
 /// It holds what the headers hold, keys included, so it has no `Debug`.
 #[derive(Clone)]
@@ -55,12 +62,23 @@ impl fmt::Debug for Opening {
 
 impl Outgoing {
     /// The request that begins so and has this body.
-    pub(in crate::upstream) fn new(opening: Opening, body: Vec<Bytes>) -> Self {
+    pub(in crate::upstream) fn new(opening: &Opening, body: Vec<Bytes>) -> Self {
         let Opening { head, has_body } = opening;
-        let length: u64 = body.iter().map(|slice| slice.len() as u64).sum();
-        let mut slices = Vec::with_capacity(2 + body.len());
-        slices.extend([head, end((has_body || length > 0).then_some(length))]);
-        slices.extend(body.into_iter().filter(|slice| !slice.is_empty()));
+        let length: usize = body.iter().map(Bytes::len).sum();
+        let small: usize = body.iter().map(Bytes::len).take_while(|length| *length <= SMALL).sum();
+        let mut first = Vec::with_capacity(head.len() + END + small);
+        first.put_slice(head);
+        if *has_body || length > 0 {
+            line(&mut first, &CONTENT_LENGTH, length.to_string().as_bytes());
+        }
+        first.put_slice(b"\r\n");
+        let mut slices = Vec::with_capacity(1 + body.len());
+        let mut body = body.into_iter().peekable();
+        while let Some(slice) = body.next_if(|slice| slice.len() <= SMALL) {
+            first.put_slice(&slice);
+        }
+        slices.push(Bytes::from(first));
+        slices.extend(body.filter(|slice| !slice.is_empty()));
         Self(slices)
     }
 
@@ -116,15 +134,6 @@ fn head(method: &Method, uri: &Uri, host: &HeaderValue, headers: &HeaderMap) -> 
         line(&mut head, name, value.as_bytes());
     }
     head
-}
-
-/// The end of the head of a request with a body of `length` bytes, if that is to be told.
-fn end(length: Option<u64>) -> Bytes {
-    let Some(length) = length else { return Bytes::from_static(b"\r\n") };
-    let mut end = Vec::with_capacity(CONTENT_LENGTH.as_str().len() + 26);
-    line(&mut end, &CONTENT_LENGTH, length.to_string().as_bytes());
-    end.put_slice(b"\r\n");
-    end.into()
 }
 
 fn line(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
