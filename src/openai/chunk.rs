@@ -6,6 +6,7 @@ use std::str;
 use super::scan::{Cursor, Cuts, Key, Kind, Unbalanced, unescape};
 use super::sse::fold_lines;
 
+pub mod alike;
 #[cfg(test)]
 mod tests;
 

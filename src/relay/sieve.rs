@@ -9,6 +9,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::record::Record;
+use crate::openai::chunk::alike::Alike;
 use crate::openai::chunk::{self, Choices, Finish};
 use crate::openai::continuation::{Continuation, Differs, Mode};
 use crate::openai::sse::{self, Event, EventSplitter};
@@ -29,6 +30,7 @@ pub(super) const TOO_LONG: &str = "an event of more than 8 MiB";
 )]
 pub(super) struct Sieve {
     splitter: EventSplitter,
+    alike: Alike,
     payload: bool,
     /// How many choices the client asked for, and which have a finish reason.
     choices: u32,
@@ -246,7 +248,7 @@ impl Sieve {
         if event.name() == Some(b"error") {
             return Judgement::Error(Bytes::copy_from_slice(&data));
         }
-        let Ok(facts) = chunk::inspect(&data) else { return Judgement::Drop };
+        let Ok(facts) = self.alike.inspect(&data) else { return Judgement::Drop };
         if facts.error || facts.finish == Some(Finish::Error) {
             return Judgement::Error(Bytes::copy_from_slice(&data));
         }
