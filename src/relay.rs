@@ -22,6 +22,7 @@ use crate::upstream::Upstream;
 
 mod answer;
 mod attempt;
+mod bell;
 pub mod body;
 mod brief;
 mod dispatch;

@@ -12,6 +12,7 @@ use http_body::Body;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::bell::Bell;
 use super::sieve::{End, Sieve, TOO_LONG};
 use crate::openai::continuation::Differs;
 use crate::retry::{Class, Fault, Phase, Words, classify};
@@ -59,7 +60,7 @@ pub(super) struct Flow<B> {
     broken: Option<Fault>,
     idle: Duration,
     last_byte: Instant,
-    timer: Pin<Box<Sleep>>,
+    timer: Bell<Sleep>,
 }
 
 impl<B> Flow<B>
@@ -74,7 +75,7 @@ where
             broken: None,
             idle: opening.idle,
             last_byte: Instant::now(),
-            timer: Box::pin(tokio::time::sleep(opening.idle)),
+            timer: Bell::new(tokio::time::sleep(opening.idle)),
         };
         if let Some(end) = opening.end {
             flow.end(end);
@@ -131,13 +132,13 @@ where
         let limit = if self.sieve.finished() { self.idle.min(LINGER) } else { self.idle };
         let end = self.last_byte + limit;
         if end < self.timer.deadline() {
-            self.timer.as_mut().reset(end);
+            self.timer.change(|timer| timer.reset(end));
         }
-        while self.timer.as_mut().poll(cx).is_ready() {
+        while self.timer.poll(cx, self.timer.is_elapsed()).is_ready() {
             if Instant::now() >= end {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(end);
+            self.timer.change(|timer| timer.reset(end));
         }
         Poll::Pending
     }

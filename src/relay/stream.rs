@@ -2,12 +2,12 @@
 //! the route says so, a break that another candidate mends.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::bell::Bell;
 use super::dispatch::Dispatch;
 use super::flow::{Flow, Flowed, Opening};
 use super::observer::Observer;
@@ -29,7 +29,8 @@ pub(super) struct Stream<U: Upstream> {
     state: State<U>,
     /// How the stream ends when the state has nothing more to say.
     last: VecDeque<Bytes>,
-    drained: Pin<Box<WaitForCancellationFutureOwned>>,
+    drain: CancellationToken,
+    drained: Bell<WaitForCancellationFutureOwned>,
     outcome: Outcome,
 }
 
@@ -55,7 +56,8 @@ impl<U: Upstream> Stream<U> {
         Self {
             state: State::Flowing(Flow::new(*opening), observer, way_on),
             last: VecDeque::new(),
-            drained: Box::pin(drain.cancelled_owned()),
+            drained: Bell::new(drain.clone().cancelled_owned()),
+            drain,
             outcome: Outcome::Ok,
         }
     }
@@ -93,7 +95,9 @@ impl<U: Upstream> Stream<U> {
                     }
                     Poll::Ready(Flowed::Complete) => self.over(),
                     Poll::Ready(Flowed::Broken(fault)) => self.broke(fault),
-                    Poll::Pending if self.drained.as_mut().poll(cx).is_pending() => return Poll::Pending,
+                    Poll::Pending if self.drained.poll(cx, self.drain.is_cancelled()).is_pending() => {
+                        return Poll::Pending;
+                    }
                     Poll::Pending if flow.finished() => flow.close(),
                     Poll::Pending => {
                         let (candidate, reason) = (observer.candidate(), "Backstop was stopped".to_owned());

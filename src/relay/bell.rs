@@ -1,0 +1,100 @@
+//! A signal that a stream listens for beside its provider: asked for after every piece, and hardly ever given.
+
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// A future that wakes whoever polled it, and is not polled again before that: polling takes locks and a
+/// place in a list, which every piece of a stream would pay for.
+#[derive(Debug)]
+pub(super) struct Bell<F> {
+    future: Pin<Box<F>>,
+    /// Whom it will wake.
+    listener: Option<Waker>,
+}
+
+impl<F: Future<Output = ()>> Bell<F> {
+    pub(super) fn new(future: F) -> Self {
+        Self { future: Box::pin(future), listener: None }
+    }
+
+    /// The same as polling the future, for a caller who can tell whether it `may_be_ready`.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, may_be_ready: bool) -> Poll<()> {
+        let listens = self.listener.as_ref().is_some_and(|listener| listener.will_wake(cx.waker()));
+        if listens && !may_be_ready {
+            return Poll::Pending;
+        }
+        let polled = self.future.as_mut().poll(cx);
+        self.listener = polled.is_pending().then(|| cx.waker().clone());
+        polled
+    }
+
+    /// Changes the future, which has to be polled after that.
+    pub(super) fn change(&mut self, change: impl FnOnce(Pin<&mut F>)) {
+        self.listener = None;
+        change(self.future.as_mut());
+    }
+}
+
+impl<F> Deref for Bell<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.future
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[test]
+    fn it_is_polled_once_for_each_listener() {
+        let polls = Cell::new(0);
+        let mut bell = Bell::new(poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            if polls.get() < 4 { Poll::Pending } else { Poll::Ready(()) }
+        }));
+        let one = std::sync::Arc::new(Woken).into();
+        let other = std::sync::Arc::new(Woken).into();
+        let (mut one, mut other) = (Context::from_waker(&one), Context::from_waker(&other));
+
+        let polled = [
+            (bell.poll(&mut one, false), polls.get()),
+            (bell.poll(&mut one, false), polls.get()),
+            (bell.poll(&mut other, false), polls.get()),
+            (bell.poll(&mut other, false), polls.get()),
+            (bell.poll(&mut other, true), polls.get()),
+        ];
+        assert_eq!(polled.map(|(_, polls)| polls), [1, 1, 2, 2, 3]);
+        assert!(polled.iter().all(|(polled, _)| polled.is_pending()));
+
+        bell.change(|_| ());
+        assert_eq!((bell.poll(&mut other, false), polls.get()), (Poll::Ready(()), 4));
+    }
+
+    struct Woken;
+
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn whoever_listens_is_woken() {
+        let token = CancellationToken::new();
+        let mut bell = Bell::new(token.clone().cancelled_owned());
+        let ring = async {
+            tokio::task::yield_now().await;
+            token.cancel();
+        };
+
+        let heard = poll_fn(|cx| bell.poll(cx, token.is_cancelled()));
+
+        tokio::join!(heard, ring);
+    }
+}
