@@ -225,6 +225,8 @@ impl Observer {
             reason: fault.reason.clone(),
             waited: (attempt.waited.as_secs_f64() * 1000.0).round() / 1000.0,
         };
+        // Most trails stay short, and a vector would begin with room for four.
+        self.trail.reserve_exact(usize::from(self.trail.is_empty()));
         self.trail.insert(at, tried);
     }
 
