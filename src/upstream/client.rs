@@ -22,8 +22,8 @@ use crate::retry::{Class, Fault, Phase};
 /// A kept-alive connection that is lost sooner than this was closed before the provider took the
 /// request: news of that travels one way. Later, the provider may have begun to answer.
 ///
-/// A 408 that comes so soon and ends the connection says the same in words: the provider had waited for a request, and took
-/// the rest for the end of its patience (RFC 9110, section 15.5.9).
+/// A 408 that comes so soon and ends the connection says the same in words: the provider had waited for a
+/// request, and was out of patience (RFC 9110, section 15.5.9).
 const UNSEEN: Duration = Duration::from_secs(1);
 
 /// Sends attempts to the configured providers over HTTP/1.1.
