@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use queue::Queue;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -93,13 +93,26 @@ fn filter(variable: impl Fn(&str) -> Option<String>) -> (Targets, Option<String>
     let Some((name, value)) = chosen else { return (default(), None) };
     // `Targets` knows no spaces, and takes an empty part for `error`.
     let parts: Vec<&str> = value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    match parts.join(",").parse() {
+    let parsed = match parts.iter().find(|part| !says_how_much(part)) {
+        Some(word) => Err(format!(
+            "`{}` is none of `off`, `error`, `warn`, `info`, `debug`, `trace`",
+            word.escape_debug()
+        )),
+        None => parts.join(",").parse().map_err(|error: ParseError| error.to_string()),
+    };
+    match parsed {
         Ok(filter) => (filter, None),
         Err(error) => {
             let complaint = format!("`{name}` is ignored: {error}; it should read like `{DEFAULT_FILTER}`");
             (default(), Some(complaint))
         }
     }
+}
+
+/// Whether a part of a filter is a level, or has one behind a `=`. `Targets` takes any other word for the name
+/// of a crate that is to say everything, and all others for silent; only our own may be named so.
+fn says_how_much(part: &str) -> bool {
+    part.contains('=') || part.parse::<LevelFilter>().is_ok() || part.split("::").next() == Some("backstop")
 }
 
 /// The time of day in UTC, to the millisecond: a person at a terminal knows the date.

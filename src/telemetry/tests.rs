@@ -71,16 +71,17 @@ fn health_checks_show_at_debug_only() {
     assert!(Lines::of("backstop=debug", || access(&health)).contains("/health/live"));
 }
 
+/// The filter where `BACKSTOP_LOG` and `RUST_LOG` say this, and the complaint about it.
+fn chosen(own: Option<&str>, common: Option<&str>) -> (String, Option<String>) {
+    let (filter, complaint) = filter(|name| {
+        let value = if name == "BACKSTOP_LOG" { own } else { common };
+        value.map(ToOwned::to_owned)
+    });
+    (filter.to_string(), complaint)
+}
+
 #[test]
 fn the_first_variable_that_is_set_chooses_and_a_bad_one_is_reported() {
-    let chosen = |own: Option<&str>, common: Option<&str>| {
-        let (filter, complaint) = filter(|name| {
-            let value = if name == "BACKSTOP_LOG" { own } else { common };
-            value.map(ToOwned::to_owned)
-        });
-        (filter.to_string(), complaint)
-    };
-
     assert_eq!(chosen(None, None), (DEFAULT_FILTER.to_owned(), None));
     assert_eq!(chosen(None, Some("warn")).0, "warn");
     assert_eq!(chosen(Some("debug"), Some("warn")).0, "debug");
@@ -95,6 +96,20 @@ fn the_first_variable_that_is_set_chooses_and_a_bad_one_is_reported() {
         let complaint = complaint.unwrap();
         assert!(complaint.starts_with("`BACKSTOP_LOG` is ignored: "), "{complaint}");
         assert!(complaint.ends_with("; it should read like `backstop=info`"), "{complaint}");
+    }
+}
+
+#[test]
+fn a_word_that_is_no_level_does_not_silence_the_log() {
+    for bad in ["verbose", "all,backstop=debug", "hyper", "backstopp"] {
+        let (filter, complaint) = chosen(None, Some(bad));
+        assert_eq!(filter, DEFAULT_FILTER, "{bad}");
+        let word = bad.split(',').next().unwrap();
+        let what = format!("`RUST_LOG` is ignored: `{word}` is none of `off`, `error`, `warn`, `info`, ");
+        assert!(complaint.as_ref().is_some_and(|complaint| complaint.starts_with(&what)), "{complaint:?}");
+    }
+    for good in ["off", "Debug", "3", "backstop", "backstop::relay", "warn,backstop::relay=trace"] {
+        assert_eq!(chosen(None, Some(good)).1, None, "{good}");
     }
 }
 
