@@ -29,7 +29,7 @@ pub(super) fn no_answer(
 ) -> String {
     let advice = match retry_after {
         Some(after) => format!("Try again in {}.", Words::about(after)),
-        None => advice(fault.class, candidate, own),
+        None => fault.advice.map_or_else(|| advice(fault.class, candidate, own), sentence),
     };
     let begin = match sent {
         0 if elapsed < Duration::from_secs(1) => "No model can be asked now".to_owned(),
@@ -114,6 +114,12 @@ fn what(fault: &Fault) -> String {
         _ => fault.status.map(|status| status.to_string()).unwrap_or_default(),
     };
     if detail.is_empty() { what.to_owned() } else { format!("{what} ({detail})") }
+}
+
+/// A clause as a sentence, without the marks of literals.
+fn sentence(clause: &str) -> String {
+    let (first, rest) = clause.split_at(clause.chars().next().map_or(0, char::len_utf8));
+    format!("{}{}.", first.to_uppercase(), rest.replace('`', ""))
 }
 
 /// What to do, as a sentence.

@@ -87,6 +87,7 @@ pub fn response(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Syste
         retry_after,
         covers,
         clipped: false,
+        advice: None,
     }
 }
 
@@ -110,6 +111,7 @@ pub fn error_body(headers: &HeaderMap, body: &[u8], phase: Phase, now: SystemTim
         retry_after,
         covers,
         clipped: false,
+        advice: None,
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Fault {
     /// Whether it was the deadline, or a share of it, that ended the attempt: then nothing is known of
     /// the candidate.
     pub clipped: bool,
+    /// What to do about it, as a clause, where the class alone would not tell.
+    pub advice: Option<&'static str>,
 }
 
 /// How much of a provider a fault speaks of.
@@ -154,7 +156,14 @@ impl Fault {
             retry_after: None,
             covers: Covers::Candidate,
             clipped: false,
+            advice: None,
         }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn advising(self, advice: &'static str) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 }
 

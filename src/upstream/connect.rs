@@ -14,7 +14,7 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::connection::Connection;
 use super::tls::Tls;
-use super::tunnel::Via;
+use super::tunnel::{self, Via};
 use super::wire::Stream;
 use crate::config::{Connections, Provider};
 use crate::retry::patience::late;
@@ -36,7 +36,7 @@ pub(super) struct Endpoint {
 pub(super) struct Address {
     host: String,
     port: u16,
-    /// What errors call it in place of host and port.
+    /// What errors call it in place of host and port, if it is a proxy.
     name: Option<String>,
 }
 
@@ -133,7 +133,7 @@ impl Address {
             Some(why) => format!("could not resolve {who}: {why}"),
             None => format!("could not resolve {who}"),
         };
-        Fault::new(Class::Connect, Phase::Connect, reason)
+        self.fault(reason)
     }
 
     fn unreachable(&self, error: &io::Error) -> Fault {
@@ -146,7 +146,12 @@ impl Address {
             }
             _ => format!("could not connect to {who}: {error}"),
         };
-        Fault::new(Class::Connect, Phase::Connect, reason)
+        self.fault(reason)
+    }
+
+    fn fault(&self, reason: String) -> Fault {
+        let advice = self.name.is_some().then_some(tunnel::NOT_THERE);
+        Fault { advice, ..Fault::new(Class::Connect, Phase::Connect, reason) }
     }
 }
 

@@ -63,7 +63,6 @@ impl NoAnswer {
 const RUNNING: &str = "is it running, and is its `base_url` right?";
 const BASE_URL: &str = "is its `base_url` right? the list is at `/models` behind it";
 const KEY: &str = "check the `api_key` of the provider";
-const PROXY: &str = "check the user and the password of the proxy";
 const LATER: &str = "nothing, if it passes: it is asked again";
 
 /// Asks for the lists of providers.
@@ -171,12 +170,12 @@ async fn read(
     request: &Outgoing,
     limit: Duration,
 ) -> Result<(Parts, Vec<u8>), NoAnswer> {
-    let no = |fault: Fault, advice| NoAnswer::new(fault.reason, advice);
+    let no = |fault: Fault, advice| NoAnswer::new(fault.reason, fault.advice.unwrap_or(advice));
     let broken = |problem: Undecodable| NoAnswer::new(problem.to_string(), LATER);
     let connection = endpoint.connect(limit).await.map_err(|fault| no(fault, RUNNING))?;
     let (head, mut reading) = connection.send(request).await.map_err(|lost| no(lost.fault, LATER))?;
     if let Some(refusal) = endpoint.forwarder().and_then(|via| via.refusal(head.status)) {
-        return Err(no(refusal, PROXY));
+        return Err(no(refusal, RUNNING));
     }
     let mut decoder = Decoder::new(&head.headers);
     let mut body = Vec::new();

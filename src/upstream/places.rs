@@ -8,6 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::config::Provider;
 use crate::retry::{Class, Fault, Phase, Words};
 
+const ADVICE: &str = "try again in a moment, or allow more with `max_connections`";
+
 /// The places of a provider; whoever waits for one gets it in the order of coming.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -42,7 +44,7 @@ impl Places {
                     Words(limit)
                 ),
             };
-            Fault::new(Class::Connect, Phase::Connect, reason)
+            Fault::new(Class::Connect, Phase::Connect, reason).advising(ADVICE)
         })
     }
 }

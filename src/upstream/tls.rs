@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig};
+use rustls::{CertificateError, ClientConfig, OtherError};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -16,6 +16,9 @@ use trust::Trust;
 
 use crate::config::Authorities;
 use crate::retry::{Class, Fault, Phase};
+
+/// What to do where nobody vouches for a provider.
+const ADVICE: &str = "if you trust it, name its certificate or that of its authority with `ca`";
 
 /// A TLS configuration, whose sessions are resumed by all who share it: one for all providers, but for
 /// those with authorities of their own. So no session lets in anybody whom its provider does not trust.
@@ -53,7 +56,10 @@ impl Tls {
         let config = self.config.get_or_init(|| self.made()).clone().map_err(failed)?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| failed("the name can stand in no certificate".to_owned()))?;
-        TlsConnector::from(config).connect(name, socket).await.map_err(|error| failed(reason(&error)))
+        TlsConnector::from(config).connect(name, socket).await.map_err(|error| {
+            let advice = is_stranger(&error).then_some(ADVICE);
+            Fault { advice, ..failed(reason(&error)) }
+        })
     }
 
     fn made(&self) -> Result<Arc<ClientConfig>, String> {
@@ -76,8 +82,27 @@ impl Tls {
     }
 }
 
+fn of_tls(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// Whether nobody vouches for the certificate that was shown, which may be all that is wrong with it.
+fn is_stranger(error: &io::Error) -> bool {
+    match of_tls(error) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => true,
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) => is_of_authority(other),
+        _ => false,
+    }
+}
+
+/// Whether a server shows the certificate of an authority, as those do that have signed their own. The
+/// library that says so has the type of its errors to itself.
+fn is_of_authority(error: &OtherError) -> bool {
+    error.0.to_string() == "CaUsedAsEndEntity"
+}
+
 fn reason(error: &io::Error) -> String {
-    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+    let Some(tls) = of_tls(error) else {
         return match error.kind() {
             io::ErrorKind::UnexpectedEof => "connection closed".to_owned(),
             io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
@@ -103,6 +128,9 @@ fn certificate(problem: &CertificateError) -> String {
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "certificate is for another name".to_owned()
+        }
+        CertificateError::Other(other) if is_of_authority(other) => {
+            "certificate of an authority, not of a server".to_owned()
         }
         CertificateError::Revoked => "certificate has been revoked".to_owned(),
         other => format!("certificate is not valid: {other}"),

@@ -15,6 +15,13 @@ use super::wire::Stream;
 use crate::config::Proxy;
 use crate::retry::{Class, Fault, Phase};
 
+/// What to do where it is not there, or is something else.
+pub(super) const NOT_THERE: &str = "check that the proxy is running, and its address";
+
+const UNKNOWN: &str = "check the user and the password of the proxy";
+
+const REFUSES: &str = "check whether the proxy lets anybody connect there";
+
 /// A proxy on the way to a provider.
 #[derive(Debug)]
 pub(super) struct Via {
@@ -45,7 +52,7 @@ impl Via {
     /// The fault of an answer with this status that is the proxy's own.
     pub(super) fn refusal(&self, status: StatusCode) -> Option<Fault> {
         (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED)
-            .then(|| self.fault(&format!("refused the request: {}", in_words(status))))
+            .then(|| self.fault(&format!("refused the request: {}", in_words(status))).advising(UNKNOWN))
     }
 
     /// A tunnel over `socket` to the provider at `to`, as if that were connected to it.
@@ -82,7 +89,9 @@ impl Via {
             let Some(head) = read.await.map_err(|error| self.lost(&error))? else { continue };
             let (status, is_all) = head?;
             if !status.is_success() {
-                return Err(self.fault(&format!("refused to connect to {authority}: {}", in_words(status))));
+                let fault = self.fault(&format!("refused to connect to {authority}: {}", in_words(status)));
+                let is_unknown = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+                return Err(fault.advising(if is_unknown { UNKNOWN } else { REFUSES }));
             }
             // Over TLS, the client speaks first.
             return match stream {
@@ -101,7 +110,7 @@ impl Via {
     }
 
     fn fault(&self, what: &str) -> Fault {
-        Fault::new(Class::Connect, Phase::Connect, format!("{} {what}", self.name))
+        Fault::new(Class::Connect, Phase::Connect, format!("{} {what}", self.name)).advising(NOT_THERE)
     }
 }
 

@@ -92,6 +92,8 @@ async fn who_finds_no_connection_free_goes_on() {
     let attempt = &refusal["error"]["metadata"]["attempts"][0];
     assert_eq!(attempt["reason"], "the one connection to `p` has been in use for 50ms (max_connections)");
     assert_eq!((&attempt["phase"], &refusal["error"]["code"]), (&"connect".into(), &"connect".into()));
+    let message = refusal["error"]["message"].as_str().unwrap();
+    assert!(message.ends_with("; try again in a moment, or allow more with `max_connections`"), "{message}");
     assert_eq!(answer.header("x-backstop-provider"), "q");
     // Whoever leaves makes room.
     drop(holding);
@@ -149,6 +151,7 @@ async fn a_proxy_is_named_and_its_password_is_not() {
 
     let reason = format!("the proxy http://{address} refused the request: 407 Proxy Authentication Required");
     assert!(refusal.contains(&reason), "{refusal}");
+    assert!(refusal.contains("; check the user and the password of the proxy\""), "{refusal}");
     log.ended(1).await;
     assert_eq!(log.saying(&format!("provider p: over the proxy http://{address}")).len(), 1);
     let seen = format!("{refusal}{}", log.saying("").iter().map(ToString::to_string).collect::<String>());

@@ -52,6 +52,12 @@ fn one_sentence_says_what_happened_and_what_to_do() {
             "No model answered after 2 attempts in 4m12s: no connection. Check that nvidia is running, and its base_url.",
         ),
         (
+            fault(Class::Connect, None, "all are in use").advising("allow more with `max_connections`"),
+            1,
+            None,
+            "No model answered after 1 attempt in 4m12s: no connection. Allow more with max_connections.",
+        ),
+        (
             fault(Class::Unauthorized, Some(401), "no"),
             1,
             None,

@@ -75,7 +75,11 @@ impl End {
         let own = request.own_key(&candidates[candidate]).is_some();
         let hint = match retry_after {
             Some(after) => format!("; try again in {}", Words::about(after)),
-            None => advice(fault.class, own).map(|advice| format!("; {advice}")).unwrap_or_default(),
+            None => fault
+                .advice
+                .or_else(|| advice(fault.class, own))
+                .map(|advice| format!("; {advice}"))
+                .unwrap_or_default(),
         };
         let reasons = unasked.iter().map(|(index, unasked)| not_asked(&candidates[*index], unasked.why()));
         let not_asked = reasons.collect::<Vec<_>>().join(", ");

@@ -124,7 +124,7 @@ async fn a_list_is_asked_for_past_the_proxy() {
     let no = listed.expect_err("no list");
     let reason = "refused the request: 407 Proxy Authentication Required";
     assert_eq!(no.reason, format!("the proxy http://{} {reason}", proxy.address));
-    assert_eq!(no.advice, PROXY);
+    assert_eq!(no.advice, "check the user and the password of the proxy");
 
     let (listed, head) = join!(lists.fetch(&secure, LONG), async {
         let mut socket = proxy.accept().await;

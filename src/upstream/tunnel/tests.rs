@@ -59,23 +59,29 @@ async fn a_proxy_that_refuses_a_request_is_named() {
 
     let fault = answer.expect_err("a fault");
     assert_eq!((fault.class, fault.phase), (Class::Connect, Phase::Connect));
+    assert_eq!(fault.advice, Some(UNKNOWN));
     let reason = "refused the request: 407 Proxy Authentication Required";
     assert_eq!(fault.reason, format!("the proxy http://{} {reason}", proxy.address));
 }
 
 #[tokio::test]
 async fn a_proxy_that_refuses_a_tunnel_says_why() {
-    for (bytes, reason) in [
-        (REFUSED, "refused to connect to provider.example:443: 407 Proxy Authentication Required"),
+    for (bytes, reason, advice) in [
+        (REFUSED, "refused to connect to provider.example:443: 407 Proxy Authentication Required", UNKNOWN),
         (
             "HTTP/1.1 503 No way\r\ncontent-length: 4\r\n\r\nlong",
             "refused to connect to provider.example:443: 503 Service Unavailable",
+            REFUSES,
         ),
-        ("HTTP/1.1 599 ?\r\n\r\n", "refused to connect to provider.example:443: 599"),
-        ("SSH-2.0-OpenSSH_9.9\r\n", "does not speak HTTP/1.1"),
-        ("HTTP/1.1 200 OK\r\n\r\nhello", "sends something of its own instead of provider.example:443"),
-        ("HTTP/1.1 200", "closed the connection before it answered"),
-        ("", "closed the connection before it answered"),
+        ("HTTP/1.1 599 ?\r\n\r\n", "refused to connect to provider.example:443: 599", REFUSES),
+        ("SSH-2.0-OpenSSH_9.9\r\n", "does not speak HTTP/1.1", NOT_THERE),
+        (
+            "HTTP/1.1 200 OK\r\n\r\nhello",
+            "sends something of its own instead of provider.example:443",
+            NOT_THERE,
+        ),
+        ("HTTP/1.1 200", "closed the connection before it answered", NOT_THERE),
+        ("", "closed the connection before it answered", NOT_THERE),
     ] {
         let proxy = Peer::bind().await;
         let client = client(past(&proxy, "https://provider.example/v1"));
@@ -96,6 +102,7 @@ async fn a_proxy_that_refuses_a_tunnel_says_why() {
         let fault = answer.expect_err("a fault");
         assert_eq!((fault.class, fault.phase), (Class::Connect, Phase::Connect));
         assert_eq!(fault.reason, format!("the proxy http://{} {reason}", proxy.address));
+        assert_eq!(fault.advice, Some(advice), "{reason}");
     }
 }
 
@@ -111,6 +118,7 @@ async fn a_proxy_that_is_not_there_is_named() {
 
         assert_eq!((fault.class, fault.phase), (Class::Connect, Phase::Connect));
         assert_eq!(fault.reason, format!("connection refused by the proxy http://{address}"));
+        assert_eq!(fault.advice, Some(NOT_THERE));
     }
 }
 
