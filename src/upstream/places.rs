@@ -44,7 +44,9 @@ impl Places {
                     Words(limit)
                 ),
             };
-            Fault::new(Class::Connect, Phase::Connect, reason).advising(ADVICE)
+            let fault = Fault::new(Class::Connect, Phase::Connect, reason).advising(ADVICE);
+            // The provider has done nothing wrong: it is not to rest for that.
+            Fault { clipped: true, ..fault }
         })
     }
 }

@@ -104,6 +104,26 @@ async fn who_finds_no_connection_free_goes_on() {
 }
 
 #[tokio::test]
+async fn who_waited_for_a_connection_in_vain_gives_nobody_a_rest() {
+    let provider = start(Script::exactly([Act::hang(), Act::echo()]));
+    let keys = "max_connections = 1\ntimeouts = { connect = \"5ms\" }";
+    let rest =
+        "retry = { attempts_per_burst = 1 }\ncooldown = { failures = 1, rest = \"1m\", rest_max = \"1m\" }";
+    let proxy = proxy(&limited(&provider, keys, rest)).await;
+    let holding = Call::whole("r").start(proxy.address).await;
+    provider.wait_for(1).await;
+
+    for _ in 0..3 {
+        assert_eq!(status(&proxy).await, 502);
+    }
+    drop(holding);
+    provider.wait_closed(0).await;
+
+    assert_eq!(status(&proxy).await, 200);
+    assert_eq!(provider.check(), Ok(()));
+}
+
+#[tokio::test]
 async fn a_hedge_that_finds_no_connection_free_is_in_nobodys_way() {
     let slow = Act::echo().after(Duration::from_millis(200));
     let provider = start(Script::exactly([slow, Act::echo()]));

@@ -31,6 +31,7 @@ async fn who_waits_too_long_is_told() {
         assert_eq!(start.elapsed(), LIMIT);
         assert_eq!((fault.class, fault.phase), (Class::Connect, Phase::Connect));
         assert_eq!(fault.reason, reason);
+        assert!(fault.clipped, "the provider is not to rest for it");
         assert!(fault.advice.is_some_and(|advice| advice.contains("`max_connections`")));
         held.pop();
         drop(places.take(LIMIT).await.expect("a place"));
