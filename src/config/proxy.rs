@@ -12,6 +12,8 @@ const USUAL_PORT: u16 = 80;
 
 const URL: &str = "write the URL of an HTTP proxy, such as `http://proxy.example:3128`";
 
+const MARKS: &str = "in a password, `/` is written as `%2F`, `?` as `%3F` and `#` as `%23`";
+
 /// An HTTP proxy. Neither its `Debug` nor its `Display` shows its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
@@ -44,7 +46,8 @@ impl Proxy {
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if !matches!(path, "" | "/") {
-            return Err(Problem { message: "the URL of a proxy has no path", hint: URL });
+            let hint = if path.contains('@') { MARKS } else { URL };
+            return Err(Problem { message: "the URL of a proxy has no path", hint });
         }
         let (user, address) = match authority.rsplit_once('@') {
             Some((user, address)) => (Some(user), address),

@@ -14,7 +14,7 @@ use crate::config::spanned::{At, Span, TextOr};
 const LARGEST_FILE: u64 = 64 << 10;
 
 /// Headers that are the connection's or the proxy's own, so that no configuration sets them.
-pub const RESERVED: [HeaderName; 9] = [
+pub const RESERVED: [HeaderName; 10] = [
     header::HOST,
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
@@ -24,6 +24,7 @@ pub const RESERVED: [HeaderName; 9] = [
     header::TE,
     header::EXPECT,
     header::ACCEPT_ENCODING,
+    header::PROXY_AUTHORIZATION,
 ];
 
 /// Where a secret stands.
@@ -183,9 +184,12 @@ impl Validation<'_> {
             return None;
         };
         if RESERVED.contains(&parsed) {
-            self.findings
-                .fault(name.span(), format!("`{parsed}` cannot be set"))
-                .hint("Backstop and the connection decide about it");
+            let hint = if parsed == header::PROXY_AUTHORIZATION {
+                "the provider would read it: write `http://user:password@host:port` as its `proxy`"
+            } else {
+                "Backstop and the connection decide about it"
+            };
+            self.findings.fault(name.span(), format!("`{parsed}` cannot be set")).hint(hint);
             return None;
         }
         Some(parsed)
