@@ -72,7 +72,7 @@ impl Client {
         let targets = runtime
             .providers
             .iter()
-            .map(|provider| Target::try_new(provider, &tls))
+            .map(|provider| Target::try_new(provider, &tls, Pool::new(runtime.server.workers)))
             .collect::<Result<_, _>>()?;
         Ok(Self { runtime, targets })
     }
@@ -128,7 +128,7 @@ impl Upstream for Client {
 }
 
 impl Target {
-    fn try_new(provider: &Provider, tls: &Arc<Tls>) -> Result<Self, Unusable> {
+    fn try_new(provider: &Provider, tls: &Arc<Tls>, idle: Pool) -> Result<Self, Unusable> {
         let unusable =
             |problem: &str| Unusable { provider: Arc::clone(&provider.name), problem: problem.to_owned() };
         let endpoint = Endpoint::of(provider, tls)
@@ -138,7 +138,7 @@ impl Target {
         let path = path(&provider.base_url, "/chat/completions")
             .and_then(|path| endpoint.target(&host, path))
             .ok_or_else(|| unusable("`base_url` has a path that no request can carry"))?;
-        let (idle, places) = (Arc::default(), Places::of(provider));
+        let (idle, places) = (Arc::new(idle), Places::of(provider));
         let mut target = Self { endpoint, path, host, usual: Vec::new(), idle, places };
         let keys = provider.keys.iter().map(Some);
         let keys = keys.chain(provider.keys.is_empty().then_some(None));

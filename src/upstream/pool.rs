@@ -1,5 +1,6 @@
 //! Connections that wait for their next request.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
@@ -73,14 +74,14 @@ impl Birth {
     }
 }
 
-impl Default for Pool {
-    /// With a place for each thread that can run at once.
-    fn default() -> Self {
-        Self::with_shards(available_parallelism().map_or(1, usize::from))
-    }
-}
-
 impl Pool {
+    /// With a place for each of so many threads, or of those that can run at once. Threads that share one take
+    /// each other's connections, and move them each time.
+    pub(super) fn new(threads: Option<NonZeroU32>) -> Self {
+        let told = threads.and_then(|threads| usize::try_from(threads.get()).ok());
+        Self::with_shards(told.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)))
+    }
+
     fn with_shards(count: usize) -> Self {
         Self { shards: (0..count).map(|_| Shard::default()).collect() }
     }

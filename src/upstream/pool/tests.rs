@@ -49,6 +49,14 @@ async fn the_one_used_last_comes_first() {
     assert!(pool.take().is_none());
 }
 
+#[test]
+fn each_worker_has_a_place() {
+    for workers in [1, 2, 256] {
+        assert_eq!(Pool::new(NonZeroU32::new(workers)).shards.len(), workers as usize);
+    }
+    assert!(!Pool::new(None).shards.is_empty());
+}
+
 #[tokio::test]
 async fn a_connection_moves_to_whoever_takes_it() {
     // More places than a test process has threads, so that no two share one.
@@ -102,7 +110,7 @@ async fn a_thread_keeps_the_newest() {
 
 #[tokio::test(start_paused = true)]
 async fn age_and_rest_are_limited() {
-    let pool = Pool::default();
+    let pool = Pool::new(None);
     let (mut ours, _theirs) = connections(2).await;
     pool.put(ours.pop().expect("a connection"));
     tokio::time::advance(LONGEST).await;
