@@ -41,7 +41,9 @@ pub enum CouldNotStart {
         error: io::Error,
     },
     /// There are not as many threads as there are to be workers.
-    #[error("could not start the workers: {0}\nhint: `server.workers` says how many there are")]
+    #[error(
+        "could not start the workers: {0}\nhint: lower `server.workers`, or allow more threads and open files"
+    )]
     Workers(io::Error),
     /// Something else that the system denies.
     #[error("could not start: {0}")]
