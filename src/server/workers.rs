@@ -216,7 +216,7 @@ mod tests {
         while let Some(ended) = tasks.join_next().await {
             assert!(ended.unwrap_err().is_cancelled());
         }
-        let late = JoinSet::new().spawn_on(async {}, &second);
+        let late = tasks.spawn_on(std::future::pending(), &second);
         assert!(late.is_finished(), "nothing runs there any more");
     }
 }
