@@ -93,7 +93,10 @@ impl Validation<'_> {
             Err(_) if self.findings.is_damaged(&name.span()) => None,
             Err(problem) => {
                 let message = format!("environment variable `{variable}`: {}", problem.message);
-                let hint = format!("set another one, or write `proxy = false` for `{}`", name.value());
+                let hint = format!(
+                    "set another one, add `{host}` to `NO_PROXY`, or write `proxy = false` for `{}`",
+                    name.value()
+                );
                 self.findings.fault(name.span(), message).hint(hint);
                 None
             }
