@@ -56,7 +56,7 @@ impl Drop for Guard {
 /// time; when nobody reads them, lines are dropped rather than requests held back.
 pub fn init() -> Guard {
     let queue = Queue::start(io::stderr(), |lost| {
-        tracing::warn!(lost, "{lost} log lines are lost: stderr was not read for a while");
+        tracing::warn!(lost, "{lost} log lines are lost: stderr did not take them");
     });
     let (filter, complaint) = filter(|name| std::env::var(name).ok());
     let builder =

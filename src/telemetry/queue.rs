@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use memchr::memchr_iter;
+
 #[cfg(test)]
 mod tests;
 
@@ -47,8 +49,8 @@ struct State {
 impl Queue {
     /// A queue and the thread that writes its lines to `out`.
     ///
-    /// When lines found no room, `tell` is called with their number as soon as the reader reads
-    /// again; it may log.
+    /// When lines found no room, or `out` did not take them, `tell` is called with their number as soon as it
+    /// takes others again; it may log.
     pub(super) fn start(out: impl Write + Send + 'static, tell: impl Fn(u64) + Send + 'static) -> Arc<Self> {
         let queue = Arc::new(Self::default());
         let lines = Arc::clone(&queue);
@@ -93,12 +95,17 @@ impl Queue {
 
     fn write_to(&self, mut out: impl Write, tell: impl Fn(u64)) {
         let mut piece = Vec::new();
+        let mut refused = 0;
         while let Some(lost) = self.take(&mut piece) {
             if lost > 0 {
                 tell(lost);
             }
-            // Who can no longer read has no other place where to be told.
-            let _ = write_out(&mut out, &piece);
+            let rest = write_out(&mut out, &piece);
+            refused += memchr_iter(b'\n', rest).count() as u64;
+            // Before that, the word of it would be refused as well, and be one more to tell of.
+            if rest.is_empty() && refused > 0 {
+                tell(mem::take(&mut refused));
+            }
             piece.clear();
             piece.shrink_to(KEPT);
         }
@@ -142,17 +149,19 @@ impl Write for &Queue {
     }
 }
 
-/// Like `write_all`, which would give up the rest where stderr was made non-blocking by a process that
-/// shares it.
-fn write_out(out: &mut impl Write, mut rest: &[u8]) -> io::Result<()> {
+/// Writes until `out` refuses the rest, which is returned.
+///
+/// Unlike `write_all` it goes on where stderr was made non-blocking by a process that shares it.
+fn write_out<'p>(out: &mut impl Write, piece: &'p [u8]) -> &'p [u8] {
+    let mut rest = piece;
     while !rest.is_empty() {
         match out.write(rest) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
+            Ok(written) if written > 0 => rest = &rest[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(TOO_SLOW),
-            Err(error) => return Err(error),
+            // A closed pipe, a full disk.
+            Ok(_) | Err(_) => break,
         }
     }
-    Ok(())
+    rest
 }

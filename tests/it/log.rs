@@ -116,7 +116,7 @@ async fn lines_that_are_lost_are_counted() {
     let number = lost["lost"].as_u64().unwrap();
     assert!((1..400).contains(&number), "{lost}");
     assert_eq!(lost["level"], "WARN");
-    assert_eq!(lost["message"], format!("{number} log lines are lost: stderr was not read for a while"));
+    assert_eq!(lost["message"], format!("{number} log lines are lost: stderr did not take them"));
     assert_eq!(program.stop().await, Some(0));
     let mut last = String::new();
     while let Some(line) = soon("end of the log", log.recv()).await {
