@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::coop::has_budget_remaining;
+
 /// A future that wakes whoever polled it, and is not polled again before that: polling takes locks and a
 /// place in a list, which every piece of a stream would pay for.
 #[derive(Debug)]
@@ -24,8 +26,10 @@ impl<F: Future<Output = ()>> Bell<F> {
         if listens && !may_be_ready {
             return Poll::Pending;
         }
+        // Without a budget the future does not even look: then it is the turn that is over which wakes us.
+        let has_looked = has_budget_remaining();
         let polled = self.future.as_mut().poll(cx);
-        self.listener = polled.is_pending().then(|| cx.waker().clone());
+        self.listener = (has_looked && polled.is_pending()).then(|| cx.waker().clone());
         polled
     }
 
@@ -48,7 +52,10 @@ impl<F> Deref for Bell<F> {
 mod tests {
     use std::cell::Cell;
     use std::future::poll_fn;
+    use std::pin::pin;
+    use std::time::Duration;
 
+    use tokio::task::coop::consume_budget;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -96,5 +103,21 @@ mod tests {
         let heard = poll_fn(|cx| bell.poll(cx, token.is_cancelled()));
 
         tokio::join!(heard, ring);
+    }
+
+    /// As after a burst, whose pieces are read until the task has had its share of the thread.
+    #[tokio::test(start_paused = true)]
+    async fn it_is_heard_though_it_was_first_polled_at_the_end_of_a_long_turn() {
+        let mut bell = Bell::new(tokio::time::sleep(Duration::from_secs(1)));
+        let mut is_long = true;
+        let heard = poll_fn(|cx| {
+            while is_long && has_budget_remaining() {
+                let _ = pin!(consume_budget()).poll(cx);
+            }
+            is_long = false;
+            bell.poll(cx, bell.is_elapsed())
+        });
+
+        assert!(tokio::time::timeout(Duration::from_secs(10), heard).await.is_ok());
     }
 }
