@@ -74,7 +74,7 @@ impl<U: Upstream> Answer<U> {
             attempt::Content::Stream(opening) => {
                 let drain = dispatch.relay().drain.streams.clone();
                 let way_on = dispatch.request().resumes().map(|()| Box::new(dispatch));
-                Content::Stream(Box::new(Stream::new(opening, observer, way_on, drain)))
+                Content::Stream(Box::new(Stream::new(*opening, observer, way_on, drain)))
             }
         };
         Self { headers, content }

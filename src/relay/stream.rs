@@ -48,13 +48,13 @@ enum State<U: Upstream> {
 
 impl<U: Upstream> Stream<U> {
     pub(super) fn new(
-        opening: Box<Opening<U::Body>>,
+        opening: Opening<U::Body>,
         observer: Observer,
         way_on: WayOn<U>,
         drain: CancellationToken,
     ) -> Self {
         Self {
-            state: State::Flowing(Flow::new(*opening), observer, way_on),
+            state: State::Flowing(Flow::new(opening), observer, way_on),
             last: VecDeque::new(),
             drained: Bell::new(drain.clone().cancelled_owned()),
             drain,

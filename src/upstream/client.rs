@@ -89,14 +89,13 @@ impl Upstream for Client {
             return Err(Fault::new(Class::Connect, Phase::Connect, "no such provider"));
         };
         let own;
-        let opening = match target.usual(&call) {
-            Some(usual) => usual,
-            None => {
-                own = headers::outbound(&call, provider)
-                    .map(|headers| target.opening(headers))
-                    .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
-                &own
-            }
+        let opening = if let Some(usual) = target.usual(&call) {
+            usual
+        } else {
+            own = headers::outbound(&call, provider)
+                .map(|headers| target.opening(headers))
+                .map_err(|bad| Fault::new(Class::Unauthorized, Phase::Connect, bad.to_string()))?;
+            &own
         };
         let request = Outgoing::new(opening, call.body);
         let place = match &target.places {

@@ -93,13 +93,12 @@ impl Decoder {
                     Some(state) => self.state = state,
                     None => return Ok(None),
                 },
-                State::Identity if self.input.is_empty() => return Ok(None),
+                State::Identity | State::Unsupported(_) if self.input.is_empty() => return Ok(None),
                 State::Identity => {
                     let piece = std::mem::take(&mut self.input);
                     return Ok(Some(piece));
                 }
                 State::Inflating(inflater) => return inflater.next(&mut self.input),
-                State::Unsupported(_) if self.input.is_empty() => return Ok(None),
                 State::Unsupported(coding) => return Err(Undecodable::Unsupported(coding.clone())),
             }
         }

@@ -18,7 +18,6 @@ use crate::route::{Delivery, Order};
 use crate::upstream::Upstream;
 
 /// What became of one turn of a candidate.
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 pub(super) enum Turn<B> {
     Opened(Opened<B>),
     Failed(Verdict),
