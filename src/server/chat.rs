@@ -50,7 +50,10 @@ async fn read<U: Upstream>(
             asked.is(&user);
             let draining = &app.relay.drain.pauses;
             let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
-            reader.read(body).await.and_then(|body| prepare(&app, asked, user, &head, body))
+            match reader.read(body).await {
+                Ok(body) => prepare(&app, asked, user, &head, body),
+                Err(error) => Err(error),
+            }
         }
         Err(bad) => Err(ApiError::new(Outcome::InvalidRequest, bad.to_string())),
     };
@@ -62,6 +65,7 @@ async fn read<U: Upstream>(
 }
 
 /// Finds the route of a request; from then on the access line is the relay's.
+#[expect(clippy::result_large_err, reason = "it comes once a request, and is handed on at once")]
 fn prepare<U: Upstream>(
     app: &App<U>,
     asked: Asked,
