@@ -126,8 +126,8 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
     /// What the evidence names, beyond this one request.
     pub covers: Covers,
-    /// Whether it was the deadline, a share of it, or `max_connections` that ended the attempt: then nothing is
-    /// known of the candidate.
+    /// Whether it was something of our own that ended the attempt: the deadline, a share of it, `max_connections`,
+    /// a lack of files. Then nothing is known of the candidate.
     pub clipped: bool,
     /// What to do about it, as a clause, where the class alone would not tell.
     pub advice: Option<&'static str>,

@@ -23,6 +23,11 @@ use crate::retry::{Class, Fault, Phase};
 /// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// What systems say where no file is left for a socket: `ENFILE` and `EMFILE`, the same numbers on all of them.
+const NO_FILE: [i32; 2] = [23, 24];
+
+const MORE_FILES: &str = "allow Backstop more open files: a stream takes two";
+
 /// Where a provider is asked, and how to get there.
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -138,6 +143,10 @@ impl Address {
 
     fn unreachable(&self, error: &io::Error) -> Fault {
         let who = self.name.clone().unwrap_or_else(|| self.authority());
+        if error.raw_os_error().is_some_and(|code| NO_FILE.contains(&code)) {
+            let fault = self.fault(format!("no file is left for a connection to {who}")).advising(MORE_FILES);
+            return Fault { clipped: true, ..fault };
+        }
         let reason = match error.kind() {
             io::ErrorKind::ConnectionRefused => format!("connection refused by {who}"),
             io::ErrorKind::ConnectionReset => format!("connection reset by {who}"),

@@ -159,7 +159,7 @@ impl Pass {
     /// a 429 the request is one of those who wait for the candidate, as long as it holds what comes back;
     /// nothing does if it is one of them already.
     ///
-    /// What is wrong with the request, and what the deadline or a limit on connections cut short, is held
+    /// What is wrong with the request, and what the deadline or another limit of our own cut short, is held
     /// against nobody.
     pub(in crate::relay) fn failed(mut self: Box<Self>, fault: &Fault) -> Option<Waiting> {
         let now = self.desk.now();

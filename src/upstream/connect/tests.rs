@@ -81,3 +81,16 @@ async fn sockets_send_small_frames_at_once() {
 
     assert!(socket.nodelay().expect("an option"));
 }
+
+#[test]
+fn a_lack_of_files_is_not_the_providers() {
+    let address = Address::new("provider.example", 443);
+    for (code, own) in [(23, true), (24, true), (111, false)] {
+        let fault = address.unreachable(&io::Error::from_raw_os_error(code));
+
+        assert_eq!((fault.class, fault.phase, fault.clipped), (Class::Connect, Phase::Connect, own));
+        assert_eq!(fault.advice, own.then_some(MORE_FILES));
+        let reason = "no file is left for a connection to provider.example:443";
+        assert_eq!(fault.reason == reason, own, "{}", fault.reason);
+    }
+}
