@@ -135,7 +135,7 @@ impl Connection {
 
 /// When the event was made.
 fn made(event: &[u8]) -> Option<Duration> {
-    let from = memchr::memmem::rfind(event, b"\"made\":")? + 7;
+    let from = memchr::memmem::rfind(event, b"\" at ")? + 5;
     let digits = event[from..].split(|byte| !byte.is_ascii_digit()).next()?;
     Some(Duration::from_nanos(str::from_utf8(digits).ok()?.parse().ok()?))
 }

@@ -2,7 +2,8 @@
 //!
 //! What it answers is in the name of the model: `json.1024` is a whole answer of so many bytes of text,
 //! `paced.20.50` a stream of 50 events 20 ms apart, `burst.200` one of 200 events at once, and `busy` a 503.
-//! Every event carries the time at which it was made, in nanoseconds since [`epoch`].
+//! The text of every event is the time at which it was made, in nanoseconds since [`epoch`]; the rest of it is the
+//! same in each, as with real providers.
 
 use std::fmt::Write as _;
 use std::io;
@@ -115,10 +116,11 @@ fn whole(length: usize) -> String {
 }
 
 fn event(finished: bool) -> String {
-    let (delta, finish) = if finished { ("{}", "\"stop\"") } else { (r#"{"content":" token"}"#, "null") };
     let made = epoch().elapsed().as_nanos();
+    let text = format!(r#"{{"content":" at {made}"}}"#);
+    let (delta, finish) = if finished { ("{}", "\"stop\"") } else { (&*text, "null") };
     format!(
-        "data: {{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}],\"made\":{made}}}\n\n"
+        "data: {{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
     )
 }
 
