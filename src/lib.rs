@@ -14,6 +14,7 @@
 //! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, progress, error objects, lists of models |
 //! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
 //! | 1 | [`telemetry`] | where log lines go |
+//! | 1 | [`http1`] | what both ends of HTTP/1.1 need: chunks, lists, the room that sockets are read into |
 //! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
 //! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
 //! | 3 | [`relay`] | drives a schedule with an upstream: peek, commit, body, progress, resume; what requests know together |
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod explain;
+pub mod http1;
 pub mod openai;
 pub mod relay;
 pub mod retry;

@@ -9,7 +9,6 @@
 //! | [`request`] | the head of a request as bytes, and what of a message has not gone out yet |
 //! | [`head`] | the head of a response, interim responses skipped |
 //! | [`framing`] | where its body ends, and whether the connection can go on after it |
-//! | [`chunks`] | the chunked coding |
 //!
 //! Tests feed the same bytes to hyper's client and hold the two against each other. They differ in
 //! this: a response with both `transfer-encoding` and `content-length` is read as chunks by both,
@@ -17,7 +16,6 @@
 //! no fault; and a head ends at 64 KiB here, interim responses included, which hyper allows 400 KiB
 //! each.
 
-pub(super) mod chunks;
 pub(super) mod framing;
 pub(super) mod head;
 pub(super) mod request;

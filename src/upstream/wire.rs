@@ -1,6 +1,5 @@
 //! The socket of a connection, plain or encrypted.
 
-use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -11,14 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// How much is read at once, in bytes: what a provider sends in one go, mostly, so that it goes on in
-/// one go too.
-const READ: usize = 64 * 1024;
-
-thread_local! {
-    /// Where all sockets of a thread are read into, so that none holds a buffer while it waits.
-    static READ_INTO: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
-}
+use crate::http1::room;
 
 /// A connected socket.
 pub(super) enum Stream {
@@ -43,7 +35,7 @@ impl Stream {
         cx: &mut Context<'_>,
         take: impl FnOnce(&[u8]) -> T,
     ) -> Poll<io::Result<T>> {
-        READ_INTO.with_borrow_mut(|room| {
+        room::lend(|room| {
             let mut buffer = ReadBuf::new(room);
             ready!(either!(self.poll_read(cx, &mut buffer)))?;
             Poll::Ready(Ok(take(buffer.filled())))

@@ -1,12 +1,13 @@
 //! Where the body of a response ends (RFC 9112, section 6), and what of the bytes is payload.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, StatusCode, Version};
+use http::{StatusCode, Version};
 
-use super::chunks::{BadChunk, Chunks};
 use super::head::{HeadReader, Malformed};
+use crate::http1::chunks::{BadChunk, Chunks};
+use crate::http1::lists::{items, keeps_alive, number};
 
 /// A response whose head is there.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl BodyReader {
             Framing::Length(_) => head.status != StatusCode::SWITCHING_PROTOCOLS,
             Framing::UntilClose => false,
         };
-        Ok(Self { framing, received: 0, end, keeps_alive: sure && keeps_alive(head) })
+        Ok(Self { framing, received: 0, end, keeps_alive: sure && keeps_alive(head.version, &head.headers) })
     }
 
     /// How the body ended, if it has.
@@ -180,31 +181,6 @@ fn framing(head: &Parts) -> Result<Framing, Malformed> {
 
 fn malformed(what: &str) -> Malformed {
     Malformed::NotHttp(what.to_owned())
-}
-
-fn keeps_alive(head: &Parts) -> bool {
-    let mut keeps = head.version == Version::HTTP_11;
-    for option in items(&head.headers, &CONNECTION) {
-        if option.eq_ignore_ascii_case(b"close") {
-            return false;
-        }
-        keeps |= option.eq_ignore_ascii_case(b"keep-alive");
-    }
-    keeps
-}
-
-/// The items of a list that may stand on several lines.
-fn items<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
-    let lines = headers.get_all(name).into_iter();
-    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
-}
-
-/// A number in nothing but digits.
-fn number(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -7,12 +7,7 @@ use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use memchr::memmem;
 
-/// The longest head, in bytes, interim responses included. Providers stay below 8 KiB; nginx
-/// allows its upstreams 4 or 8 KiB unless told otherwise.
-pub(super) const LONGEST: usize = 64 * 1024;
-
-/// The most header lines; hyper's limit.
-const LINES: usize = 100;
+use crate::http1::heads::{LINES, LONGEST, may_be_whole};
 
 /// What is wrong with a response before its body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,16 +74,6 @@ impl HeadReader {
     pub(in crate::upstream) fn finish(&self) -> Result<(), Malformed> {
         parse(&self.held, LONGEST - self.skipped).map(drop)
     }
-}
-
-/// Whether another look is worth it: there is an empty line in what is new, or so much new that
-/// looking at all of it once more costs no more than reading it did.
-fn may_be_whole(held: &[u8], before: usize, seen: usize) -> bool {
-    let new = &held[before.saturating_sub(2)..];
-    held.len() >= LONGEST
-        || held.len() / 2 >= seen
-        || memmem::find(new, b"\n\n").is_some()
-        || memmem::find(new, b"\n\r\n").is_some()
 }
 
 fn is_interim(status: StatusCode) -> bool {

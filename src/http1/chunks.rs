@@ -14,7 +14,7 @@ const TRAILER_LINES: u32 = 100;
 /// As strict as hyper: a line ends with CR LF, a size has a digit and fits 64 bits, and nothing but
 /// white space or an extension follows it. Extensions and trailers are skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::upstream) struct Chunks {
+pub struct Chunks {
     state: State,
     /// How much of the chunk is to come; while its line is read, what the digits say so far.
     left: u64,
@@ -45,32 +45,44 @@ enum State {
 
 /// What is wrong with the coding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::upstream) enum BadChunk {
+pub enum BadChunk {
+    /// No digit where one belongs, or something behind them.
     #[error("invalid chunk size")]
     Size,
+    /// More than 16 digits that count.
     #[error("a chunk size beyond 64 bits")]
     Overflow,
+    /// Extensions without end.
     #[error("more than 16 KiB of chunk extensions")]
     Extensions,
+    /// A line that does not end with CR LF.
     #[error("no line end after {0}")]
     LineEnd(&'static str),
+    /// Trailers without end.
     #[error("more than 16 KiB or 100 lines of trailers")]
     Trailers,
 }
 
+impl Default for Chunks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Chunks {
-    pub(super) fn new() -> Self {
+    /// The beginning of a body.
+    pub fn new() -> Self {
         Self { state: State::Size, left: 0, extensions: 0, trailers: 0, trailer_lines: 0 }
     }
 
     /// Whether the last chunk and the trailers have gone by.
-    pub(super) fn is_ended(&self) -> bool {
+    pub fn is_ended(&self) -> bool {
         self.state == State::End
     }
 
     /// Takes the next piece of payload off `input`; nothing if there is none without more input,
     /// all of which is then taken unless the body ends in it.
-    pub(super) fn payload<'b>(&mut self, input: &mut &'b [u8]) -> Result<Option<&'b [u8]>, BadChunk> {
+    pub fn payload<'b>(&mut self, input: &mut &'b [u8]) -> Result<Option<&'b [u8]>, BadChunk> {
         while self.state != State::End {
             if self.state == State::Payload {
                 let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(input.len());

@@ -1,0 +1,13 @@
+//! What both ends of HTTP/1.1 (RFC 9112) need: the server towards its clients, the client towards its providers.
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | [`chunks`] | the chunked coding |
+//! | [`heads`] | how long a head may be, and when looking for its end is worth it |
+//! | [`lists`] | headers that are lists, and whether a connection goes on |
+//! | [`room`] | where the sockets of a thread are read into |
+
+pub mod chunks;
+pub mod heads;
+pub mod lists;
+pub mod room;

@@ -1,0 +1,30 @@
+//! Headers that are lists, on one line or on several.
+
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderName, Version};
+
+/// The items of a list.
+pub fn items<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
+    let lines = headers.get_all(name).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// A number in nothing but digits.
+pub fn number(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Whether whoever sent these headers wants the connection to go on after the message.
+pub fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+    let mut keeps = version == Version::HTTP_11;
+    for option in items(headers, &CONNECTION) {
+        if option.eq_ignore_ascii_case(b"close") {
+            return false;
+        }
+        keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+    }
+    keeps
+}
