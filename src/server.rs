@@ -29,21 +29,24 @@ pub mod router;
 pub mod workers;
 
 mod access;
+mod active;
 mod body;
 mod chat;
 mod choice;
 mod connection;
 mod guard;
+mod http1;
 mod models;
 mod origin;
+mod patience;
 mod profile;
 mod request_id;
+mod sending;
 mod user;
-mod watch;
 
 use accept::Acceptor;
+use active::Active;
 use front::{Front, Service};
-use watch::{Active, Watch};
 use workers::Workers;
 
 /// How long clients may take.
@@ -91,7 +94,8 @@ pub async fn serve<S: Service>(
     let front = Arc::new(front);
     let active = Active::default();
     let closing = CancellationToken::new();
-    let shared = connection::Shared { limits, draining: drain.pauses.clone(), closing: closing.clone() };
+    let draining = drain.pauses.clone();
+    let shared = connection::Shared { limits, draining, closing: closing.clone(), active: active.clone() };
     let mut connections = JoinSet::new();
     let mut acceptor = Acceptor::default();
     let mut shutdown = pin!(shutdown);
@@ -102,9 +106,8 @@ pub async fn serve<S: Service>(
             Some(_) = connections.join_next() => continue,
             accepted = acceptor.next(&listener) => accepted,
         };
-        let watch = Watch::new(active.clone());
         let (front, shared) = (Arc::clone(&front), shared.clone());
-        let serve = move |stream| connection::serve(stream, peer.ip(), front, watch, shared);
+        let serve = move |stream| connection::serve(stream, peer.ip(), front, shared);
         workers.spawn(&mut connections, stream, serve);
     }
     drop(listener);

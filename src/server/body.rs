@@ -1,28 +1,21 @@
 //! Reads the body of a request, once, to its cap.
 
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use bytesize::ByteSize;
-use http_body::{Body as _, Frame};
-use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
+use super::http1::incoming::Incoming;
 use crate::relay::Outcome;
 use crate::retry::Words;
 
 /// What a client only announces is worth this much memory; the rest comes as it sends it.
 const AHEAD: usize = 1024 * 1024;
-
-/// A body up to this size leaves the buffer that it was read into, which its connection can use again then: a
-/// request may wait for minutes, and the buffer has 8 KB.
-const SMALL: usize = 4 * 1024;
 
 /// The slowest that a body may come in the long run, in bytes a second.
 ///
@@ -41,83 +34,81 @@ pub(super) struct Reader<'a> {
     pub draining: &'a CancellationToken,
 }
 
-/// How a body comes.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When it was first waited for.
-    began: Option<Instant>,
-    /// How many bytes have come.
-    received: usize,
+/// What a body is read out of.
+pub(super) trait Source {
+    /// How many bytes are still to come, if it was said.
+    fn announced(&self) -> u64;
+
+    /// All of it if it is there already, without a copy.
+    fn take_whole(&mut self) -> Option<Bytes>;
+
+    /// Adds what has come to `whole`: how many bytes, none at the end; or why there will be no end.
+    fn poll_more(&mut self, whole: &mut BytesMut, cx: &mut Context<'_>) -> Poll<Result<usize, String>>;
 }
 
-type Awaited = Option<Result<Frame<Bytes>, axum::Error>>;
+impl Source for Incoming {
+    fn announced(&self) -> u64 {
+        Self::announced(self)
+    }
+
+    fn take_whole(&mut self) -> Option<Bytes> {
+        Self::take_whole(self)
+    }
+
+    fn poll_more(&mut self, whole: &mut BytesMut, cx: &mut Context<'_>) -> Poll<Result<usize, String>> {
+        Self::poll_more(self, whole, AHEAD, cx).map_err(|bad| bad.to_string())
+    }
+}
 
 impl Reader<'_> {
     /// The whole of `body`.
-    pub async fn read(&self, mut body: Body) -> Result<Bytes, ApiError> {
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > self.cap {
+    pub async fn read(&self, mut body: impl Source) -> Result<Bytes, ApiError> {
+        if body.announced() > self.cap as u64 {
             return Err(self.too_large());
         }
-        let mut pace = Pace::default();
-        let Some(first) = self.next(&mut body, &mut pace).await? else {
-            return Ok(Bytes::new());
-        };
-        let Some(second) = self.next(&mut body, &mut pace).await? else {
-            return Ok(if first.len() <= SMALL { Bytes::copy_from_slice(&first) } else { first });
-        };
-        let mut whole = BytesMut::with_capacity(announced.min(AHEAD).max(pace.received));
-        whole.extend_from_slice(&first);
-        drop(first);
-        whole.extend_from_slice(&second);
-        drop(second);
-        while let Some(bytes) = self.next(&mut body, &mut pace).await? {
-            whole.extend_from_slice(&bytes);
+        // Mostly it is there, and nothing needs a clock.
+        match body.take_whole() {
+            Some(whole) => Ok(whole),
+            None => Box::pin(self.collect(body)).await,
         }
-        Ok(whole.freeze())
     }
 
-    /// The next bytes, or nothing at the end.
-    async fn next(&self, body: &mut Body, pace: &mut Pace) -> Result<Option<Bytes>, ApiError> {
+    async fn collect(&self, mut body: impl Source) -> Result<Bytes, ApiError> {
+        let mut whole = BytesMut::new();
+        let mut began = None;
         loop {
-            // Mostly they are there already, and nothing needs a clock.
-            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;
-            let frame = match polled {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => Box::pin(self.wait(body, pace)).await?,
+            let more = poll_fn(|cx| Poll::Ready(body.poll_more(&mut whole, cx))).await;
+            let more = match more {
+                Poll::Ready(more) => more,
+                Poll::Pending => self.wait(&mut body, &mut whole, &mut began).await?,
             };
-            match frame {
-                None => return Ok(None),
-                Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data()
-                        && !bytes.is_empty()
-                    {
-                        pace.received += bytes.len();
-                        return if pace.received > self.cap {
-                            Err(self.too_large())
-                        } else {
-                            Ok(Some(bytes))
-                        };
-                    }
-                }
-                Some(Err(error)) => {
-                    let message = format!("the body of the request could not be read: {error}");
+            match more {
+                Ok(0) => return Ok(whole.freeze()),
+                Ok(_) if whole.len() > self.cap => return Err(self.too_large()),
+                Ok(_) => {}
+                Err(bad) => {
+                    let message = format!("the body of the request could not be read: {bad}");
                     return Err(ApiError::new(Outcome::InvalidRequest, message));
                 }
             }
         }
     }
 
-    /// Waits for the next frame.
-    async fn wait(&self, body: &mut Body, pace: &mut Pace) -> Result<Awaited, ApiError> {
+    /// Waits for more. The body was first waited for when it `began`.
+    async fn wait(
+        &self,
+        body: &mut impl Source,
+        whole: &mut BytesMut,
+        began: &mut Option<Instant>,
+    ) -> Result<Result<usize, String>, ApiError> {
         let now = Instant::now();
-        let began = *pace.began.get_or_insert(now);
-        let received = pace.received;
+        let began = *began.get_or_insert(now);
+        let received = whole.len();
         let silent = now + self.pause;
         let slow = began + self.pause + Duration::from_millis(received as u64 * 1000 / SLOWEST);
         let late = tokio::select! {
             biased;
-            frame = timeout_at(silent.min(slow), body.frame()) => frame,
+            more = timeout_at(silent.min(slow), poll_fn(|cx| body.poll_more(whole, cx))) => more,
             () = self.draining.cancelled() => return Err(ApiError::shutting_down()),
         };
         late.map_err(|_| {
@@ -143,8 +134,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::convert::Infallible;
-    use std::task::Context;
+    use std::pin::Pin;
 
     use proptest::prelude::*;
     use tokio::time::{Sleep, sleep};
@@ -156,50 +146,62 @@ mod tests {
     /// A body in pieces of unknown number, which may never end.
     struct Pieces(VecDeque<Bytes>, bool);
 
-    impl http_body::Body for Pieces {
-        type Data = Bytes;
-        type Error = Infallible;
+    impl Source for Pieces {
+        fn announced(&self) -> u64 {
+            0
+        }
 
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn take_whole(&mut self) -> Option<Bytes> {
+            None
+        }
+
+        fn poll_more(&mut self, whole: &mut BytesMut, _: &mut Context<'_>) -> Poll<Result<usize, String>> {
             match self.0.pop_front() {
-                Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-                None if self.1 => Poll::Ready(None),
+                Some(piece) => {
+                    whole.extend_from_slice(&piece);
+                    Poll::Ready(Ok(piece.len()))
+                }
+                None if self.1 => Poll::Ready(Ok(0)),
                 None => Poll::Pending,
             }
         }
     }
 
-    fn pieces(parts: &[&[u8]], ends: bool) -> Body {
-        Body::new(Pieces(parts.iter().map(|part| Bytes::copy_from_slice(part)).collect(), ends))
+    fn pieces(parts: &[&[u8]], ends: bool) -> Pieces {
+        let parts = parts.iter().filter(|part| !part.is_empty());
+        Pieces(parts.map(|part| Bytes::copy_from_slice(part)).collect(), ends)
     }
 
-    async fn read(body: Body, cap: usize) -> Result<Bytes, ApiError> {
+    async fn read(body: impl Source, cap: usize) -> Result<Bytes, ApiError> {
         Reader { cap, pause: PAUSE, draining: &CancellationToken::new() }.read(body).await
     }
 
-    async fn status(body: Body, cap: usize) -> u16 {
+    async fn status(body: impl Source, cap: usize) -> u16 {
         read(body, cap).await.unwrap_err().status().as_u16()
     }
 
-    #[tokio::test]
-    async fn one_piece_is_not_copied_unless_it_is_small() {
-        for (size, shared) in [(SMALL, false), (SMALL + 1, true)] {
-            let bytes = Bytes::from(vec![b' '; size]);
+    /// A body that is announced, or there.
+    struct Announced(u64, Option<&'static str>);
 
-            let read = read(Body::from(bytes.clone()), size).await.unwrap();
+    impl Source for Announced {
+        fn announced(&self) -> u64 {
+            self.0
+        }
 
-            assert_eq!(read, bytes);
-            assert_eq!(read.as_ptr() == bytes.as_ptr(), shared, "{size}");
+        fn take_whole(&mut self) -> Option<Bytes> {
+            self.1.map(Bytes::from)
+        }
+
+        fn poll_more(&mut self, _: &mut BytesMut, _: &mut Context<'_>) -> Poll<Result<usize, String>> {
+            unreachable!("it is refused, or there")
         }
     }
 
     #[tokio::test]
     async fn the_cap_holds_for_what_is_announced_and_for_what_comes() {
-        assert_eq!(read(Body::from("12345"), 5).await.unwrap(), "12345");
-        assert_eq!(status(Body::from("123456"), 5).await, 413);
+        assert_eq!(read(Announced(5, Some("12345")), 5).await.unwrap(), "12345");
+        assert_eq!(status(Announced(6, None), 5).await, 413);
+        assert_eq!(status(Announced(u64::MAX, Some("")), 5).await, 413);
         assert_eq!(read(pieces(&[b"123", b"45"], true), 5).await.unwrap(), "12345");
         assert_eq!(status(pieces(&[b"123456"], true), 5).await, 413);
         assert_eq!(status(pieces(&[b"1", b"23", b"456"], false), 5).await, 413);
@@ -220,26 +222,29 @@ mod tests {
         sleep: Pin<Box<Sleep>>,
     }
 
-    impl http_body::Body for Paced {
-        type Data = Bytes;
-        type Error = Infallible;
+    impl Source for Paced {
+        fn announced(&self) -> u64 {
+            0
+        }
 
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn take_whole(&mut self) -> Option<Bytes> {
+            None
+        }
+
+        fn poll_more(&mut self, whole: &mut BytesMut, cx: &mut Context<'_>) -> Poll<Result<usize, String>> {
             if self.left == 0 {
-                return Poll::Ready(None);
+                return Poll::Ready(Ok(0));
             }
             std::task::ready!(self.sleep.as_mut().poll(cx));
             self.left -= 1;
             self.sleep = Box::pin(sleep(self.pause));
-            Poll::Ready(Some(Ok(Frame::data(vec![b' '; self.length].into()))))
+            whole.extend_from_slice(&vec![b' '; self.length]);
+            Poll::Ready(Ok(self.length))
         }
     }
 
-    fn paced(left: usize, length: usize, pause: Duration) -> Body {
-        Body::new(Paced { left, length, pause, sleep: Box::pin(sleep(pause)) })
+    fn paced(left: usize, length: usize, pause: Duration) -> Paced {
+        Paced { left, length, pause, sleep: Box::pin(sleep(pause)) }
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
 
 use super::access::{Asked, clip};
 use super::error::ApiError;
+use super::http1::incoming::Incoming;
 use super::router::App;
 use super::{body, choice, profile, user};
 use crate::openai::envelope::{Envelope, InvalidRequest};
@@ -23,7 +23,7 @@ use crate::upstream::{Upstream, headers};
 pub(super) fn complete<U: Upstream>(
     app: Arc<App<U>>,
     asked: Asked,
-    request: Request,
+    request: http::Request<Incoming>,
 ) -> impl Future<Output = Response> + Send {
     let reading = Box::pin(read(Arc::clone(&app), asked, request));
     async move {
@@ -42,7 +42,7 @@ pub(super) fn complete<U: Upstream>(
 async fn read<U: Upstream>(
     app: Arc<App<U>>,
     asked: Asked,
-    request: Request,
+    request: http::Request<Incoming>,
 ) -> Result<relay::Request, ApiError> {
     let (mut head, body) = request.into_parts();
     let request = match user::take(&mut head.headers, &app.runtime) {

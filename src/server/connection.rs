@@ -1,33 +1,35 @@
 //! One connection, from its first byte to its end.
 
 use std::future::poll_fn;
+use std::io::IoSlice;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::response::IntoResponse;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http::{HeaderValue, Request, Response};
+use http_body::SizeHint;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 use super::Limits;
+use super::active::{Active, Counted};
 use super::error::ApiError;
 use super::front::{Front, Service};
+use super::guard::Guarded;
+use super::http1::incoming::Incoming;
+use super::http1::request::{Head, HeadReader, Refusal};
+use super::http1::response::{self, Asked, Ending};
+use super::http1::wire::{self, Begun};
+use super::patience::Patience;
 use super::request_id::{self, X_REQUEST_ID};
-use super::watch::{Watch, Watched};
+use super::sending::{Sending, Sent};
 use crate::relay::Outcome;
 use crate::retry::Words;
 use crate::telemetry;
-
-/// The most of a head, and of an answer that the client has yet to read.
-const BUFFER: usize = 64 * 1024;
 
 /// How long a client that we are done with may go on sending before its socket is closed.
 ///
@@ -43,15 +45,21 @@ pub(super) struct Shared {
     pub draining: CancellationToken,
     /// Idle connections end.
     pub closing: CancellationToken,
+    /// How many requests are under way.
+    pub active: Active,
 }
 
-enum End {
-    /// hyper is done with it: an answer that closes, a client that left, a bad head.
-    Done,
-    /// A limit passed.
-    Expired,
-    /// The server closes, and no request is under way.
-    Closing,
+/// What comes after a request.
+enum Next {
+    /// Another one.
+    Request,
+    /// The end, for a client that still has to read its answer.
+    Linger,
+    /// The end. What is left of the answer must neither wait in the kernel for a client that does not read, nor
+    /// look whole.
+    Reset,
+    /// The end: nobody is there any more.
+    Leave,
 }
 
 /// Serves the requests of one client until either side has enough.
@@ -59,134 +67,232 @@ pub(super) async fn serve<S: Service>(
     stream: TcpStream,
     client: IpAddr,
     front: Arc<Front<S>>,
-    watch: Arc<Watch>,
     shared: Shared,
 ) {
-    // Buffers are made when there is something to put into them: a silent connection costs a socket.
-    let mut first = [0];
-    let spoke = tokio::select! {
-        peeked = stream.peek(&mut first) => peeked.is_ok_and(|length| length > 0),
-        () = sleep(shared.limits.idle) => false,
-        () = shared.closing.cancelled() => false,
+    let wire = wire::Shared::new(stream);
+    let patience = Patience::until(Instant::now() + shared.limits.idle);
+    let mut connection = Connection { wire, client: client.to_canonical().to_string().into(), patience };
+    let next = {
+        let waiting = pin!(shared.closing.cancelled());
+        let mut closing = Closing { token: &shared.closing, waiting, is_heard: false };
+        loop {
+            let next = match connection.head(&shared.limits, &mut closing).await {
+                Ok(head) => {
+                    let exchange = connection.begin(&front, &shared.active, head);
+                    connection.finish(exchange, &shared).await
+                }
+                Err(next) => next,
+            };
+            if !matches!(next, Next::Request) {
+                break next;
+            }
+        }
     };
-    if spoke {
-        Box::pin(converse(stream, client, front, watch, shared)).await;
+    match next {
+        Next::Linger => connection.linger(&shared.closing).await,
+        Next::Reset => connection.wire.lock().reset(),
+        Next::Request | Next::Leave => {}
     }
 }
 
-async fn converse<S: Service>(
-    stream: TcpStream,
-    client: IpAddr,
-    front: Arc<Front<S>>,
-    watch: Arc<Watch>,
-    shared: Shared,
-) {
-    let client: Arc<str> = client.to_canonical().to_string().into();
-    let service = service_fn({
-        let (client, watch) = (Arc::clone(&client), Arc::clone(&watch));
-        move |request: http::Request<Incoming>| {
-            watch.request_began();
-            let watch = Arc::clone(&watch);
-            let request = request.map(axum::body::Body::new);
-            Box::pin(Arc::clone(&front).answer(Arc::clone(&client), watch, request))
-        }
-    });
-    let mut connection = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&watch))), service);
+/// The server's wish to close idle connections. Waiting for it takes two locks that all connections share, so it
+/// is waited for once, and looked at when something has woken the connection: all happens in one task.
+struct Closing<'p, 's> {
+    token: &'s CancellationToken,
+    waiting: Pin<&'p mut WaitForCancellationFuture<'s>>,
+    is_heard: bool,
+}
 
-    let end = {
-        let mut patience = pin!(sleep(shared.limits.idle));
-        let mut draining = pin!(shared.draining.cancelled());
-        let mut closing = pin!(shared.closing.cancelled());
-        let mut told = false;
+impl Closing<'_, '_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.is_heard, true) {
+            return self.waiting.as_mut().poll(cx);
+        }
+        if self.token.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// A client, and what its requests have in common.
+struct Connection {
+    wire: wire::Shared,
+    client: Arc<str>,
+    patience: Patience,
+}
+
+/// A request under way.
+struct Exchange<A> {
+    asked: Asked,
+    answer: Pin<Box<A>>,
+    // Dropped last: whoever hears that there is none any more finds that it has ended.
+    counted: Counted,
+}
+
+/// Why there is no head.
+enum Without {
+    Refused(Refusal),
+    Slow,
+    Nothing,
+}
+
+impl Connection {
+    /// Waits for the head of a request.
+    async fn head(&mut self, limits: &Limits, closing: &mut Closing<'_, '_>) -> Result<Head, Next> {
+        let without = match self.read_head(limits, closing).await {
+            Ok(head) => return Ok(head),
+            Err(without) => without,
+        };
+        match without {
+            Without::Nothing => return Err(Next::Leave),
+            Without::Slow => {
+                let message =
+                    format!("the head of the request was not complete within {}", Words(limits.head));
+                let error = ApiError::new(Outcome::RequestTimeout, message);
+                let id = request_id::make();
+                telemetry::access(&telemetry::Access {
+                    request_id: &id,
+                    client: &self.client,
+                    method: "-",
+                    path: "-",
+                    outcome: Outcome::RequestTimeout.as_str(),
+                    status: error.status().as_u16(),
+                    elapsed: limits.head,
+                    ..Default::default()
+                });
+                self.refuse(error, &id).await;
+            }
+            Without::Refused(refusal) => {
+                tracing::info!(client = %self.client, "refused what is no HTTP request: {refusal}");
+                self.refuse(ApiError::no_request(&refusal), &request_id::make()).await;
+            }
+        }
+        Err(Next::Linger)
+    }
+
+    async fn read_head(&mut self, limits: &Limits, closing: &mut Closing<'_, '_>) -> Result<Head, Without> {
+        let Self { wire, patience, .. } = self;
+        let mut heads = HeadReader::default();
+        let mut due: Option<(bool, Instant)> = None;
         poll_fn(|cx| {
-            if let Poll::Ready(done) = connection.poll_without_shutdown(cx) {
-                if let Err(error) = done
-                    && error.is_parse()
-                {
-                    // hyper has answered it by itself, and nothing after it can be made out.
-                    tracing::info!(client = %client, "refused what is no HTTP request: {error}");
+            if let Poll::Ready(begun) = wire.lock().poll_head(&mut heads, cx) {
+                return Poll::Ready(match begun {
+                    Begun::Whole(head) => Ok(head),
+                    Begun::Refused(refusal) => Err(Without::Refused(refusal)),
+                    Begun::Gone => Err(Without::Nothing),
+                });
+            }
+            if closing.poll(cx).is_ready() {
+                return Poll::Ready(Err(Without::Nothing));
+            }
+            let has_begun = heads.has_begun();
+            let due = match due {
+                Some((had_begun, due)) if had_begun == has_begun => due,
+                _ => {
+                    let limit = if has_begun { limits.head } else { limits.idle };
+                    due.insert((has_begun, Instant::now() + limit)).1
                 }
-                return Poll::Ready(End::Done);
-            }
-            // An idle connection stays: whoever checks our readiness over it shall hear of the drain.
-            if !told && draining.as_mut().poll(cx).is_ready() && watch.is_busy() {
-                Pin::new(&mut connection).graceful_shutdown();
-                told = true;
-            }
-            if closing.as_mut().poll(cx).is_ready() && !watch.is_busy() {
-                return Poll::Ready(End::Closing);
-            }
-            let Some(deadline) = watch.deadline(&shared.limits) else {
-                return Poll::Pending;
             };
-            if patience.deadline() != deadline {
-                patience.as_mut().reset(deadline);
-            }
-            patience.as_mut().poll(cx).map(|()| End::Expired)
+            let without = if has_begun { Without::Slow } else { Without::Nothing };
+            patience.poll(due, cx).map(|()| Err(without))
         })
         .await
-    };
+    }
 
-    let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner().into_inner();
-    match end {
-        End::Closing => {}
-        // What is left of the answer must neither wait in the kernel for a client that does not
-        // read, nor look whole.
-        End::Expired if watch.is_busy() => drop(stream.set_zero_linger()),
-        End::Expired if !watch.is_in_head() && parts.read_buf.is_empty() => {}
-        End::Expired => {
-            refuse_slow_head(&mut stream, &client, &shared.limits).await;
-            linger(stream, &shared.closing).await;
+    /// Has `front` answer the request of this `head`. It is no future itself: one keeps room for all that it has
+    /// moved.
+    fn begin<S: Service>(
+        &self,
+        front: &Arc<Front<S>>,
+        active: &Active,
+        head: Head,
+    ) -> Exchange<impl Future<Output = Response<Guarded>> + use<S>> {
+        let counted = active.enter();
+        let Head { parts, framing, expects_leave, keeps_alive } = head;
+        let asked = Asked::new(&parts.method, parts.version, keeps_alive);
+        self.wire.lock().begin(framing, expects_leave);
+        let request = Request::from_parts(parts, Incoming::new(&self.wire));
+        let answer = Box::pin(Arc::clone(front).answer(Arc::clone(&self.client), request));
+        Exchange { asked, answer, counted }
+    }
+
+    /// Waits for the answer and sends it; dropped as soon as the client is gone.
+    async fn finish<A>(&mut self, exchange: Exchange<A>, shared: &Shared) -> Next
+    where
+        A: Future<Output = Response<Guarded>>,
+    {
+        let Exchange { asked, mut answer, counted } = exchange;
+        let Self { wire, patience, .. } = self;
+        let begun = poll_fn(|cx| {
+            let was_in = {
+                let mut wire = wire.lock();
+                if wire.poll_gone(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                wire.has_body()
+            };
+            if let Poll::Ready(response) = answer.as_mut().poll(cx) {
+                let mut wire = wire.lock();
+                return Poll::Ready(Some(Sending::begin(response, asked, &mut wire, cx)));
+            }
+            let mut wire = wire.lock();
+            // Once its body is in, nobody else listens to the client.
+            if wire.is_gone() || (!was_in && wire.poll_gone(cx).is_ready()) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        });
+        let Some(mut sending) = begun.await else {
+            return Next::Leave;
+        };
+        drop(answer);
+        let sent = poll_fn(|cx| sending.poll(wire, patience, shared.limits.idle, cx)).await;
+        drop(counted);
+        match sent {
+            Sent::Whole if sending.keeps() && !shared.draining.is_cancelled() => {
+                let can_follow = poll_fn(|cx| Poll::Ready(wire.lock().skip(cx))).await;
+                if can_follow { Next::Request } else { Next::Linger }
+            }
+            Sent::Whole => Next::Linger,
+            Sent::Cut if sending.ends_with_connection() => Next::Reset,
+            Sent::Cut => Next::Linger,
+            Sent::Late => Next::Reset,
+            Sent::Gone => Next::Leave,
         }
-        End::Done => linger(stream, &shared.closing).await,
     }
-}
 
-/// Answers a head that did not come to its end.
-async fn refuse_slow_head(stream: &mut TcpStream, client: &str, limits: &Limits) {
-    let message = format!("the head of the request was not complete within {}", Words(limits.head));
-    let error = ApiError::new(Outcome::RequestTimeout, message);
-    let id = request_id::make();
-    telemetry::access(&telemetry::Access {
-        request_id: &id,
-        client,
-        method: "-",
-        path: "-",
-        outcome: Outcome::RequestTimeout.as_str(),
-        status: error.status().as_u16(),
-        elapsed: limits.head,
-        ..Default::default()
-    });
-    let json = error.to_json();
-    let response = error.into_response();
-    let mut text = format!(
-        "HTTP/1.1 {}\r\n{X_REQUEST_ID}: {id}\r\ncontent-length: {}\r\n",
-        response.status(),
-        json.len()
-    );
-    for (name, value) in response.headers() {
-        text.extend([name.as_str(), ": ", value.to_str().unwrap_or_default(), "\r\n"]);
+    /// Answers what is no request with an error; a client that is gone needs none.
+    async fn refuse(&mut self, error: ApiError, id: &str) {
+        let json = error.to_json();
+        let (mut parts, _) = error.into_response().into_parts();
+        if let Ok(id) = HeaderValue::from_str(id) {
+            parts.headers.insert(X_REQUEST_ID, id);
+        }
+        let asked = Asked { is_old: false, wants_head: false, keeps_alive: false };
+        let ending = Ending::Length(json.len() as u64);
+        let mut bytes = response::head(&parts, asked, ending, &SizeHint::default(), false);
+        bytes.extend_from_slice(json.as_bytes());
+        let mut rest = &bytes[..];
+        let written = poll_fn(|cx| {
+            while !rest.is_empty() {
+                match ready!(self.wire.lock().poll_write(&[IoSlice::new(rest)], cx)) {
+                    Ok(length @ 1..) => rest = &rest[length..],
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            Poll::Ready(())
+        });
+        let _ = timeout(LINGER, written).await;
     }
-    text.extend(["\r\n", &json]);
-    // A client that is gone needs no answer.
-    let _ = timeout(LINGER, stream.write_all(text.as_bytes())).await;
-}
 
-/// Closes our half, then reads what the client still sends, to a limit, before closing the rest.
-async fn linger(mut stream: TcpStream, closing: &CancellationToken) {
-    if stream.shutdown().await.is_err() {
-        return;
-    }
-    let rest = async {
-        let mut scrap = vec![0; 16 * 1024];
-        while stream.read(&mut scrap).await.is_ok_and(|read| read > 0) {}
-    };
-    tokio::select! {
-        _ = timeout(LINGER, rest) => {}
-        () = closing.cancelled() => {}
+    /// Closes our half, then reads what the client still sends, to a limit, before closing the rest.
+    async fn linger(&mut self, closing: &CancellationToken) {
+        let wire = &self.wire;
+        if poll_fn(|cx| wire.lock().poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        let rest = poll_fn(|cx| wire.lock().poll_forget(cx));
+        tokio::select! {
+            _ = timeout(LINGER, rest) => {}
+            () = closing.cancelled() => {}
+        }
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::http1::request::Refusal;
 use crate::openai::error::ErrorObject;
 use crate::relay::{Failure, Outcome};
 use crate::retry::Class;
@@ -42,6 +43,17 @@ impl ApiError {
         };
         let status = status(outcome, None);
         Self { outcome, status, object, retry_after: None, route: None, attempts: None }
+    }
+
+    /// The answer to what is no request, after which the connection ends.
+    pub(super) fn no_request(refusal: &Refusal) -> Self {
+        let status = match refusal {
+            Refusal::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Refusal::Coding => StatusCode::NOT_IMPLEMENTED,
+            Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+        };
+        Self { status, ..Self::new(Outcome::InvalidRequest, refusal.to_string()) }
     }
 
     /// The answer to a request that no attempt is begun for any more.

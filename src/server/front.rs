@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
@@ -15,9 +16,9 @@ use http::{HeaderValue, StatusCode, Uri};
 use super::access::{Asked, Line, clip};
 use super::error::ApiError;
 use super::guard::{self, Guarded};
+use super::http1::incoming::Incoming;
 use super::origin::{self, Page};
 use super::request_id::{self, X_REQUEST_ID};
-use super::watch::Watch;
 use crate::config::Cors;
 use crate::relay::{Drain, Outcome};
 
@@ -27,7 +28,7 @@ pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 /// What stands behind the front: the paths, or a stand-in for them.
 pub trait Service: Send + Sync + 'static {
     /// Answers a request that is called so.
-    fn answer(&self, asked: Asked, request: Request) -> Answering;
+    fn answer(&self, asked: Asked, request: http::Request<Incoming>) -> Answering;
 }
 
 impl<S> Service for S
@@ -38,7 +39,8 @@ where
         + Sync
         + 'static,
 {
-    fn answer(&self, asked: Asked, mut request: Request) -> Answering {
+    fn answer(&self, asked: Asked, request: http::Request<Incoming>) -> Answering {
+        let mut request = request.map(Body::new);
         request.extensions_mut().insert(asked);
         let answer = tower::ServiceExt::oneshot(self.clone(), request);
         Box::pin(async move {
@@ -72,9 +74,8 @@ impl<S: Service> Front<S> {
     pub(super) fn answer(
         self: Arc<Self>,
         client: Arc<str>,
-        watch: Arc<Watch>,
-        request: Request,
-    ) -> impl Future<Output = Result<http::Response<Guarded>, Infallible>> + Send + use<S> {
+        request: http::Request<Incoming>,
+    ) -> impl Future<Output = http::Response<Guarded>> + Send + use<S> {
         let id = request_id::choose(request.headers());
         let cut = self.drain.streams.clone();
         let line = Line::begin(id, client, request.method(), request.uri().path(), cut);
@@ -104,11 +105,11 @@ impl<S: Service> Front<S> {
             }
             let outcome = response.extensions().get().copied().unwrap_or(Outcome::Ok);
             line.end(outcome, response.status().as_u16());
-            Ok(Guarded::wrap(response, watch))
+            Guarded::wrap(response)
         }
     }
 
-    fn pass(&self, line: &Line, mut request: Request) -> Answering {
+    fn pass(&self, line: &Line, mut request: http::Request<Incoming>) -> Answering {
         if let Cow::Owned(path) = tidy(request.uri().path())
             && let Some(uri) = with_path(request.uri(), &path)
         {

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -14,7 +13,6 @@ use http::header::CONTENT_TYPE;
 use http_body::{Frame, SizeHint};
 
 use super::error::ApiError;
-use super::watch::Watch;
 use crate::relay::{Outcome, Parting};
 
 /// The output of `future`, or what it panicked with. The panic hook has logged it by then.
@@ -27,23 +25,22 @@ pub(super) async fn catch<F: Future + Unpin>(mut future: F) -> Result<F::Output,
     .await
 }
 
-/// A response's body that tells the connection when it ends, and whose panic ends only itself.
+/// A response's body whose panic ends only itself.
 pub(super) struct Guarded {
     body: Option<Body>,
     stream: bool,
     parting: Option<Parting>,
-    watch: Arc<Watch>,
 }
 
 impl Guarded {
-    /// The same response, its body reporting to `watch`.
-    pub fn wrap(mut response: Response, watch: Arc<Watch>) -> http::Response<Self> {
+    /// The same response with its body guarded.
+    pub fn wrap(mut response: Response) -> http::Response<Self> {
         let stream = response
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
         let parting = response.extensions_mut().remove();
-        response.map(|body| Self { body: Some(body), stream, parting, watch })
+        response.map(|body| Self { body: Some(body), stream, parting })
     }
 
     /// What goes out instead of the rest of a body that panicked: a stream still ends cleanly.
@@ -86,12 +83,5 @@ impl http_body::Body for Guarded {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map(http_body::Body::size_hint).unwrap_or_default()
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.body = None;
-        self.watch.answer_ended();
     }
 }

@@ -1,0 +1,177 @@
+//! The head of a request, in however many pieces it comes.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use memchr::memmem;
+
+use crate::http1::chunks::Chunks;
+use crate::http1::heads::{LINES, LONGEST, may_be_whole};
+use crate::http1::lists::{items, keeps_alive, number};
+
+/// Why a request is refused before anybody looks at it. Nothing behind it can be made out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::server) enum Refusal {
+    /// More bytes or lines than a head may have.
+    #[error("the head of the request is too large: it may have 64 KiB and 100 lines")]
+    TooLarge,
+    /// Another version of HTTP, or another protocol that says so.
+    #[error("only HTTP/1.1 and HTTP/1.0 are spoken here")]
+    Version,
+    /// A body in a form that nobody here can read.
+    #[error("the transfer-encoding of the request is not `chunked`")]
+    Coding,
+    /// No HTTP, or what could be read in two ways.
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+/// Where the body of a request ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::server) enum Framing {
+    /// After so many more bytes.
+    Length(u64),
+    /// Where the coding says so.
+    Chunked(Chunks),
+    /// Nobody knows any more.
+    Broken,
+}
+
+/// What a head says, to whoever answers and to the connection.
+#[derive(Debug)]
+pub(in crate::server) struct Head {
+    /// For whoever answers.
+    pub parts: Parts,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// The client waits for leave to send the body.
+    pub expects_leave: bool,
+    /// The client would send another request after it.
+    pub keeps_alive: bool,
+}
+
+/// Waits for the head of a request.
+#[derive(Debug, Default)]
+pub(in crate::server) struct HeadReader {
+    /// A head that is not whole yet; empty as long as every head came in one piece.
+    held: Vec<u8>,
+    /// How much of it has been looked at in vain.
+    seen: usize,
+}
+
+impl HeadReader {
+    /// Takes what was read; once the head is whole, it and what came behind it.
+    pub fn push<'b>(&'b mut self, bytes: &'b [u8]) -> Result<Option<(Head, &'b [u8])>, Refusal> {
+        if self.held.is_empty() {
+            let Some((head, length)) = parse(bytes)? else {
+                self.held.extend_from_slice(bytes);
+                self.seen = bytes.len();
+                return Ok(None);
+            };
+            return Ok(Some((head, &bytes[length..])));
+        }
+        let before = self.held.len();
+        self.held.extend_from_slice(bytes);
+        if !may_be_whole(&self.held, before, self.seen) {
+            return Ok(None);
+        }
+        let Some((head, length)) = parse(&self.held)? else {
+            self.seen = self.held.len();
+            return Ok(None);
+        };
+        Ok(Some((head, &self.held[length..])))
+    }
+
+    /// Whether a part of a head is in.
+    pub fn has_begun(&self) -> bool {
+        !self.held.is_empty()
+    }
+}
+
+/// The head at the beginning of `bytes` and its length, if it is there.
+fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
+    let bytes = &bytes[..LONGEST.min(bytes.len())];
+    let end = memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let mut parsed = parse_copy(&Bytes::copy_from_slice(&bytes[..end]))?;
+    // The empty line may have been one before the request line.
+    if parsed.is_none() && end < bytes.len() {
+        parsed = parse_copy(&Bytes::copy_from_slice(bytes))?;
+    }
+    if parsed.is_none() && bytes.len() == LONGEST {
+        return Err(Refusal::TooLarge);
+    }
+    Ok(parsed)
+}
+
+/// The head at the beginning of `bytes`, which it shares, and its length.
+fn parse_copy(bytes: &Bytes) -> Result<Option<(Head, usize)>, Refusal> {
+    let mut lines = [const { MaybeUninit::uninit() }; LINES];
+    let mut request = httparse::Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(bytes, &mut lines) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(problem) => return Err(refusal(problem)),
+    };
+    let (mut parts, ()) = Request::new(()).into_parts();
+    let method = request.method.unwrap_or_default();
+    parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Malformed("invalid method"))?;
+    let target = bytes.slice_ref(request.path.unwrap_or_default().as_bytes());
+    parts.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::Malformed("invalid target"))?;
+    parts.version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.headers.reserve(request.headers.len());
+    for line in request.headers {
+        let name = HeaderName::from_bytes(line.name.as_bytes())
+            .map_err(|_| Refusal::Malformed("invalid header name"))?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value))
+            .map_err(|_| Refusal::Malformed("invalid header value"))?;
+        parts.headers.append(name, value);
+    }
+    let framing = framing(parts.version, &parts.headers)?;
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let head = Head {
+        framing,
+        expects_leave: parts.version == Version::HTTP_11 && parts.headers.get(EXPECT).is_some_and(expects),
+        keeps_alive: keeps_alive(parts.version, &parts.headers),
+        parts,
+    };
+    Ok(Some((head, length)))
+}
+
+fn refusal(problem: httparse::Error) -> Refusal {
+    match problem {
+        httparse::Error::TooManyHeaders => Refusal::TooLarge,
+        httparse::Error::Version => Refusal::Version,
+        httparse::Error::HeaderName => Refusal::Malformed("invalid header name"),
+        httparse::Error::HeaderValue => Refusal::Malformed("invalid header value"),
+        httparse::Error::NewLine => Refusal::Malformed("invalid line end"),
+        httparse::Error::Token | httparse::Error::Status => Refusal::Malformed("invalid request line"),
+    }
+}
+
+/// Where the body ends (RFC 9112, section 6.3). What a proxy before us may have read otherwise is refused.
+fn framing(version: Version, headers: &HeaderMap) -> Result<Framing, Refusal> {
+    let mut lengths = items(headers, &CONTENT_LENGTH).map(number);
+    let length = lengths.next();
+    if headers.contains_key(TRANSFER_ENCODING) {
+        if length.is_some() {
+            return Err(Refusal::Malformed("both transfer-encoding and content-length"));
+        }
+        if version == Version::HTTP_10 {
+            return Err(Refusal::Malformed("transfer-encoding in HTTP/1.0"));
+        }
+        let mut codings = items(headers, &TRANSFER_ENCODING);
+        let is_chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        return match codings.next() {
+            None if is_chunked => Ok(Framing::Chunked(Chunks::new())),
+            _ => Err(Refusal::Coding),
+        };
+    }
+    match length {
+        None => Ok(Framing::Length(0)),
+        Some(Some(length)) if lengths.all(|other| other == Some(length)) => Ok(Framing::Length(length)),
+        Some(_) => Err(Refusal::Malformed("invalid content-length")),
+    }
+}

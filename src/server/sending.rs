@@ -1,0 +1,158 @@
+//! An answer on its way out.
+
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Response;
+use http_body::Body as _;
+use tokio::time::Instant;
+
+use super::guard::Guarded;
+use super::http1::outbox::{Outbox, SLICES};
+use super::http1::response::{self, Asked, Ending};
+use super::http1::wire::{self, Wire};
+use super::patience::Patience;
+
+/// An answer of which a part has not gone out.
+pub(super) struct Sending {
+    /// What is still to come of the body.
+    body: Option<Guarded>,
+    outbox: Outbox,
+    /// Whether what is in the outbox can be sent as it is.
+    is_sealed: bool,
+    has_failed: bool,
+    keeps: bool,
+    ends_with_connection: bool,
+    /// Since when the socket takes nothing.
+    blocked: Option<Instant>,
+}
+
+/// How sending an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// All of it has gone out.
+    Whole,
+    /// Its body has failed.
+    Cut,
+    /// The client does not read it.
+    Late,
+    /// The client has closed.
+    Gone,
+}
+
+impl Sending {
+    /// The answer to what was `asked` on `wire`.
+    pub fn begin(response: Response<Guarded>, asked: Asked, wire: &mut Wire, cx: &mut Context<'_>) -> Self {
+        let (parts, body) = response.into_parts();
+        let size = body.size_hint();
+        let ending = response::ending(&parts, asked, &size);
+        let ends_with_connection = ending == Ending::Close;
+        let keeps = asked.keeps_alive
+            && !ends_with_connection
+            && !response::closes(&parts.headers)
+            && (wire.is_wanted() || wire.skip(cx));
+        let mut head = response::head(&parts, asked, ending, &size, keeps);
+        let owed = wire.take_owed();
+        if !owed.is_empty() {
+            head = [owed, &head].concat();
+        }
+        Self {
+            body: Some(body),
+            outbox: Outbox::new(head, ending),
+            is_sealed: false,
+            has_failed: false,
+            keeps,
+            ends_with_connection,
+            blocked: None,
+        }
+    }
+
+    /// Whether another request may follow, as far as the client has been told.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Whether the end of the connection is the end of the answer.
+    pub fn ends_with_connection(&self) -> bool {
+        self.ends_with_connection
+    }
+
+    /// Sends what there is of the answer, until its end, or until the socket takes nothing for as long as `idle`.
+    /// The body is asked for no more while it takes nothing.
+    pub fn poll(
+        &mut self,
+        wire: &wire::Shared,
+        patience: &mut Patience,
+        idle: Duration,
+        cx: &mut Context<'_>,
+    ) -> Poll<Sent> {
+        loop {
+            if !self.is_sealed {
+                self.gather(cx);
+                if self.outbox.is_empty() {
+                    if self.body.is_none() {
+                        return Poll::Ready(if self.has_failed { Sent::Cut } else { Sent::Whole });
+                    }
+                    return wire.lock().poll_gone(cx).map(|()| Sent::Gone);
+                }
+                self.is_sealed = true;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = self.outbox.fill(&mut slices);
+            let mut wire = wire.lock();
+            match wire.poll_write(&slices[..used], cx) {
+                Poll::Ready(Ok(length @ 1..)) => {
+                    self.blocked = None;
+                    self.outbox.advance(length);
+                    self.is_sealed = !self.outbox.is_empty();
+                }
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Sent::Gone),
+                Poll::Pending => {
+                    if wire.poll_gone(cx).is_ready() {
+                        return Poll::Ready(Sent::Gone);
+                    }
+                    let due = *self.blocked.get_or_insert_with(Instant::now) + idle;
+                    return patience.poll(due, cx).map(|()| Sent::Late);
+                }
+            }
+        }
+    }
+
+    /// Takes what the body has ready. What is there is never kept waiting for more.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        if self.body.is_none() {
+            return;
+        }
+        while let Some(body) = &mut self.body
+            && self.outbox.has_room()
+        {
+            if self.outbox.is_whole() {
+                self.body = None;
+                break;
+            }
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(None) => self.body = None,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(piece) = frame.into_data()
+                        && self.outbox.push(piece).is_err()
+                    {
+                        self.fail();
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => self.fail(),
+            }
+        }
+        let is_last = self.body.is_none() && !self.has_failed;
+        if self.outbox.seal(is_last).is_err() {
+            self.fail();
+        }
+    }
+
+    fn fail(&mut self) {
+        self.body = None;
+        self.has_failed = true;
+    }
+}
