@@ -95,7 +95,8 @@ pub async fn serve<S: Service>(
     let active = Active::default();
     let closing = CancellationToken::new();
     let draining = drain.pauses.clone();
-    let shared = connection::Shared { limits, draining, closing: closing.clone(), active: active.clone() };
+    let shared =
+        Arc::new(connection::Shared { limits, draining, closing: closing.clone(), active: active.clone() });
     let mut connections = JoinSet::new();
     let mut acceptor = Acceptor::default();
     let mut shutdown = pin!(shutdown);
@@ -106,7 +107,7 @@ pub async fn serve<S: Service>(
             Some(_) = connections.join_next() => continue,
             accepted = acceptor.next(&listener) => accepted,
         };
-        let (front, shared) = (Arc::clone(&front), shared.clone());
+        let (front, shared) = (Arc::clone(&front), Arc::clone(&shared));
         let serve = move |stream| connection::serve(stream, peer.ip(), front, shared);
         workers.spawn(&mut connections, stream, serve);
     }

@@ -67,21 +67,21 @@ pub(super) async fn serve<S: Service>(
     stream: TcpStream,
     client: IpAddr,
     front: Arc<Front<S>>,
-    shared: Shared,
+    shared: Arc<Shared>,
 ) {
-    let wire = wire::Shared::new(stream);
     let patience = Patience::until(Instant::now() + shared.limits.idle);
-    let mut connection = Connection { wire, client: client.to_canonical().to_string().into(), patience };
+    let client = client.to_canonical().to_string().into();
+    let mut connection = Connection { wire: wire::Shared::new(stream), client, patience };
     let next = {
         let waiting = pin!(shared.closing.cancelled());
         let mut closing = Closing { token: &shared.closing, waiting, is_heard: false };
         loop {
-            let next = match connection.head(&shared.limits, &mut closing).await {
-                Ok(head) => {
-                    let exchange = connection.begin(&front, &shared.active, head);
-                    connection.finish(exchange, &shared).await
-                }
-                Err(next) => next,
+            let begin = |connection: &Connection, head| connection.begin(&front, &shared.active, head);
+            let next = match connection.read(&shared.limits, &mut closing, begin).await {
+                Ok(exchange) => connection.finish(exchange, &shared).await,
+                Err(Without::Nothing) => Next::Leave,
+                // Seldom, and larger than all the rest.
+                Err(why) => Box::pin(connection.refuse(why, &shared.limits)).await,
             };
             if !matches!(next, Next::Request) {
                 break next;
@@ -135,47 +135,20 @@ enum Without {
 }
 
 impl Connection {
-    /// Waits for the head of a request.
-    async fn head(&mut self, limits: &Limits, closing: &mut Closing<'_, '_>) -> Result<Head, Next> {
-        let without = match self.read_head(limits, closing).await {
-            Ok(head) => return Ok(head),
-            Err(without) => without,
-        };
-        match without {
-            Without::Nothing => return Err(Next::Leave),
-            Without::Slow => {
-                let message =
-                    format!("the head of the request was not complete within {}", Words(limits.head));
-                let error = ApiError::new(Outcome::RequestTimeout, message);
-                let id = request_id::make();
-                telemetry::access(&telemetry::Access {
-                    request_id: &id,
-                    client: &self.client,
-                    method: "-",
-                    path: "-",
-                    outcome: Outcome::RequestTimeout.as_str(),
-                    status: error.status().as_u16(),
-                    elapsed: limits.head,
-                    ..Default::default()
-                });
-                self.refuse(error, &id).await;
-            }
-            Without::Refused(refusal) => {
-                tracing::info!(client = %self.client, "refused what is no HTTP request: {refusal}");
-                self.refuse(ApiError::no_request(&refusal), &request_id::make()).await;
-            }
-        }
-        Err(Next::Linger)
-    }
-
-    async fn read_head(&mut self, limits: &Limits, closing: &mut Closing<'_, '_>) -> Result<Head, Without> {
-        let Self { wire, patience, .. } = self;
+    /// Waits for the head of a request; what `begin` makes of it.
+    async fn read<T>(
+        &mut self,
+        limits: &Limits,
+        closing: &mut Closing<'_, '_>,
+        begin: impl Fn(&Self, Head) -> T,
+    ) -> Result<T, Without> {
         let mut heads = HeadReader::default();
         let mut due: Option<(bool, Instant)> = None;
         poll_fn(|cx| {
-            if let Poll::Ready(begun) = wire.lock().poll_head(&mut heads, cx) {
+            let begun = self.wire.lock().poll_head(&mut heads, cx);
+            if let Poll::Ready(begun) = begun {
                 return Poll::Ready(match begun {
-                    Begun::Whole(head) => Ok(head),
+                    Begun::Whole(head) => Ok(begin(self, head)),
                     Begun::Refused(refusal) => Err(Without::Refused(refusal)),
                     Begun::Gone => Err(Without::Nothing),
                 });
@@ -191,8 +164,8 @@ impl Connection {
                     due.insert((has_begun, Instant::now() + limit)).1
                 }
             };
-            let without = if has_begun { Without::Slow } else { Without::Nothing };
-            patience.poll(due, cx).map(|()| Err(without))
+            let without = || if has_begun { Without::Slow } else { Without::Nothing };
+            self.patience.poll(due, cx).map(|()| Err(without()))
         })
         .await
     }
@@ -230,8 +203,7 @@ impl Connection {
                 wire.has_body()
             };
             if let Poll::Ready(response) = answer.as_mut().poll(cx) {
-                let mut wire = wire.lock();
-                return Poll::Ready(Some(Sending::begin(response, asked, &mut wire, cx)));
+                return Poll::Ready(Some(Sending::begin(response, asked, wire, cx)));
             }
             let mut wire = wire.lock();
             // Once its body is in, nobody else listens to the client.
@@ -259,13 +231,35 @@ impl Connection {
         }
     }
 
-    /// Answers what is no request with an error; a client that is gone needs none.
-    async fn refuse(&mut self, error: ApiError, id: &str) {
+    /// Tells a client why its request is none. There is no telling where another one would begin.
+    async fn refuse(&mut self, why: Without, limits: &Limits) -> Next {
+        let id = request_id::make();
+        let error = match why {
+            Without::Nothing => return Next::Leave,
+            Without::Slow => {
+                let message =
+                    format!("the head of the request was not complete within {}", Words(limits.head));
+                let error = ApiError::new(Outcome::RequestTimeout, message);
+                telemetry::access(&telemetry::Access {
+                    request_id: &id,
+                    client: &self.client,
+                    method: "-",
+                    path: "-",
+                    outcome: Outcome::RequestTimeout.as_str(),
+                    status: error.status().as_u16(),
+                    elapsed: limits.head,
+                    ..Default::default()
+                });
+                error
+            }
+            Without::Refused(refusal) => {
+                tracing::info!(client = %self.client, "refused what is no HTTP request: {refusal}");
+                ApiError::no_request(&refusal)
+            }
+        };
         let json = error.to_json();
         let (mut parts, _) = error.into_response().into_parts();
-        if let Ok(id) = HeaderValue::from_str(id) {
-            parts.headers.insert(X_REQUEST_ID, id);
-        }
+        parts.headers.extend(HeaderValue::from_str(&id).map(|id| (X_REQUEST_ID, id)));
         let asked = Asked { is_old: false, wants_head: false, keeps_alive: false };
         let ending = Ending::Length(json.len() as u64);
         let mut bytes = response::head(&parts, asked, ending, &SizeHint::default(), false);
@@ -275,12 +269,14 @@ impl Connection {
             while !rest.is_empty() {
                 match ready!(self.wire.lock().poll_write(&[IoSlice::new(rest)], cx)) {
                     Ok(length @ 1..) => rest = &rest[length..],
+                    // A client that is gone needs no answer.
                     Ok(0) | Err(_) => break,
                 }
             }
             Poll::Ready(())
         });
         let _ = timeout(LINGER, written).await;
+        Next::Linger
     }
 
     /// Closes our half, then reads what the client still sends, to a limit, before closing the rest.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::guard::Guarded;
 use super::http1::outbox::{Outbox, SLICES};
 use super::http1::response::{self, Asked, Ending};
-use super::http1::wire::{self, Wire};
+use super::http1::wire;
 use super::patience::Patience;
 
 /// An answer of which a part has not gone out.
@@ -44,11 +44,18 @@ pub(super) enum Sent {
 
 impl Sending {
     /// The answer to what was `asked` on `wire`.
-    pub fn begin(response: Response<Guarded>, asked: Asked, wire: &mut Wire, cx: &mut Context<'_>) -> Self {
+    pub fn begin(
+        response: Response<Guarded>,
+        asked: Asked,
+        wire: &wire::Shared,
+        cx: &mut Context<'_>,
+    ) -> Self {
         let (parts, body) = response.into_parts();
         let size = body.size_hint();
         let ending = response::ending(&parts, asked, &size);
         let ends_with_connection = ending == Ending::Close;
+        // Not before now: the body may be that of the request, which has the socket too.
+        let mut wire = wire.lock();
         let keeps = asked.keeps_alive
             && !ends_with_connection
             && !response::closes(&parts.headers)

@@ -34,6 +34,7 @@ mod origins;
 mod paths;
 mod process;
 mod readers;
+mod wire;
 mod workers;
 
 /// A provider that never says anything.

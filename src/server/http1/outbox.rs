@@ -126,3 +126,6 @@ impl Outbox {
         self.sent = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,3 +175,6 @@ fn framing(version: Version, headers: &HeaderMap) -> Result<Framing, Refusal> {
         Some(_) => Err(Refusal::Malformed("invalid content-length")),
     }
 }
+
+#[cfg(test)]
+mod tests;

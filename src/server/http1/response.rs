@@ -152,3 +152,6 @@ fn date(to: impl FnOnce(&[u8])) {
         to(text.as_bytes());
     });
 }
+
+#[cfg(test)]
+mod tests;
