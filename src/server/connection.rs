@@ -223,9 +223,8 @@ impl Connection {
                 let can_follow = poll_fn(|cx| Poll::Ready(wire.lock().skip(cx))).await;
                 if can_follow { Next::Request } else { Next::Linger }
             }
-            Sent::Whole => Next::Linger,
             Sent::Cut if sending.ends_with_connection() => Next::Reset,
-            Sent::Cut => Next::Linger,
+            Sent::Whole | Sent::Cut => Next::Linger,
             Sent::Late => Next::Reset,
             Sent::Gone => Next::Leave,
         }

@@ -17,16 +17,22 @@ use super::patience::Patience;
 
 /// An answer of which a part has not gone out.
 pub(super) struct Sending {
-    /// What is still to come of the body.
-    body: Option<Guarded>,
+    body: Rest,
     outbox: Outbox,
     /// Whether what is in the outbox can be sent as it is.
     is_sealed: bool,
-    has_failed: bool,
     keeps: bool,
     ends_with_connection: bool,
     /// Since when the socket takes nothing.
     blocked: Option<Instant>,
+}
+
+/// What is still to come of a body.
+enum Rest {
+    Coming(Guarded),
+    Nothing,
+    /// Nothing, though it is not at its end.
+    Failed,
 }
 
 /// How sending an answer ended.
@@ -66,10 +72,9 @@ impl Sending {
             head = [owed, &head].concat();
         }
         Self {
-            body: Some(body),
+            body: Rest::Coming(body),
             outbox: Outbox::new(head, ending),
             is_sealed: false,
-            has_failed: false,
             keeps,
             ends_with_connection,
             blocked: None,
@@ -99,10 +104,11 @@ impl Sending {
             if !self.is_sealed {
                 self.gather(cx);
                 if self.outbox.is_empty() {
-                    if self.body.is_none() {
-                        return Poll::Ready(if self.has_failed { Sent::Cut } else { Sent::Whole });
-                    }
-                    return wire.lock().poll_gone(cx).map(|()| Sent::Gone);
+                    return match self.body {
+                        Rest::Coming(_) => wire.lock().poll_gone(cx).map(|()| Sent::Gone),
+                        Rest::Nothing => Poll::Ready(Sent::Whole),
+                        Rest::Failed => Poll::Ready(Sent::Cut),
+                    };
                 }
                 self.is_sealed = true;
             }
@@ -129,37 +135,31 @@ impl Sending {
 
     /// Takes what the body has ready. What is there is never kept waiting for more.
     fn gather(&mut self, cx: &mut Context<'_>) {
-        if self.body.is_none() {
+        if !matches!(self.body, Rest::Coming(_)) {
             return;
         }
-        while let Some(body) = &mut self.body
+        while let Rest::Coming(body) = &mut self.body
             && self.outbox.has_room()
         {
             if self.outbox.is_whole() {
-                self.body = None;
+                self.body = Rest::Nothing;
                 break;
             }
             match Pin::new(body).poll_frame(cx) {
                 Poll::Pending => break,
-                Poll::Ready(None) => self.body = None,
+                Poll::Ready(None) => self.body = Rest::Nothing,
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(piece) = frame.into_data()
                         && self.outbox.push(piece).is_err()
                     {
-                        self.fail();
+                        self.body = Rest::Failed;
                     }
                 }
-                Poll::Ready(Some(Err(_))) => self.fail(),
+                Poll::Ready(Some(Err(_))) => self.body = Rest::Failed,
             }
         }
-        let is_last = self.body.is_none() && !self.has_failed;
-        if self.outbox.seal(is_last).is_err() {
-            self.fail();
+        if self.outbox.seal(matches!(self.body, Rest::Nothing)).is_err() {
+            self.body = Rest::Failed;
         }
-    }
-
-    fn fail(&mut self) {
-        self.body = None;
-        self.has_failed = true;
     }
 }

@@ -285,13 +285,11 @@ impl Wire {
     /// Ready when the client knows that it may send its body. One that does already needs no leave.
     fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.leave.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, self.leave)) {
-                Ok(length @ 1..) => self.leave = &self.leave[length..],
-                Ok(0) | Err(_) => {
-                    self.gone = true;
-                    return Poll::Pending;
-                }
-            }
+            let Ok(length @ 1..) = ready!(Pin::new(&mut self.stream).poll_write(cx, self.leave)) else {
+                self.gone = true;
+                return Poll::Pending;
+            };
+            self.leave = &self.leave[length..];
         }
         Poll::Ready(())
     }

@@ -204,7 +204,7 @@ async fn an_answer_may_come_before_the_body() {
 #[tokio::test]
 async fn a_large_body_comes_as_it_was_sent() {
     let server = echo();
-    let body: String = (0..150_000).map(|number| format!("{number:07}")).collect();
+    let body = (0..150_000).map(|number: u32| number.to_string()).collect::<Vec<_>>().join(" ");
     let mut client = server.client().await;
     let head = format!("POST /a HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     let request = head + &body;

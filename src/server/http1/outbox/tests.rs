@@ -69,7 +69,9 @@ proptest! {
         for (step, sent) in [(step, &mut slow), (usize::MAX, &mut fast)] {
             let mut outbox = Outbox::new(b"head".to_vec(), Ending::Chunked);
             for (index, batch) in batches.iter().enumerate() {
-                batch.iter().for_each(|piece| outbox.push(piece.clone().into()).expect("room"));
+                for piece in batch {
+                    outbox.push(piece.clone().into()).expect("room");
+                }
                 outbox.seal(index + 1 == batches.len()).expect("any length");
                 send(&mut outbox, step, sent);
             }

@@ -228,7 +228,8 @@ fn sound() -> impl Strategy<Value = (String, String, Headers, Vec<u8>)> {
 }
 
 fn bytes(method: &str, target: &str, headers: &Headers, behind: &[u8]) -> Vec<u8> {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = lines.concat();
     [format!("{method} {target} HTTP/1.1\r\n{lines}\r\n").as_bytes(), behind].concat()
 }
 
