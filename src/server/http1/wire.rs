@@ -342,3 +342,6 @@ fn read_into(stream: &mut TcpStream, whole: &mut BytesMut, most: usize, cx: &mut
     let read = ready!(pin!(stream.read_buf(&mut limited)).poll(cx));
     Poll::Ready(read.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;
