@@ -261,7 +261,7 @@ impl Connection {
         parts.headers.extend(HeaderValue::from_str(&id).map(|id| (X_REQUEST_ID, id)));
         let asked = Asked { is_old: false, wants_head: false, keeps_alive: false };
         let ending = Ending::Length(json.len() as u64);
-        let mut bytes = response::head(&parts, asked, ending, &SizeHint::default(), false);
+        let (mut bytes, _) = response::head(&parts, asked, ending, &SizeHint::default(), false);
         bytes.extend_from_slice(json.as_bytes());
         let mut rest = &bytes[..];
         let written = poll_fn(|cx| {

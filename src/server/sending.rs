@@ -62,11 +62,8 @@ impl Sending {
         let ends_with_connection = ending == Ending::Close;
         // Not before now: the body may be that of the request, which has the socket too.
         let mut wire = wire.lock();
-        let keeps = asked.keeps_alive
-            && !ends_with_connection
-            && !response::closes(&parts.headers)
-            && (wire.is_wanted() || wire.skip(cx));
-        let mut head = response::head(&parts, asked, ending, &size, keeps);
+        let keeps = asked.keeps_alive && !ends_with_connection && (wire.is_wanted() || wire.skip(cx));
+        let (mut head, keeps) = response::head(&parts, asked, ending, &size, keeps);
         let owed = wire.take_owed();
         if !owed.is_empty() {
             head = [owed, &head].concat();

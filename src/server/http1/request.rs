@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use memchr::memmem;
@@ -122,19 +122,23 @@ fn parse_copy(bytes: &Bytes) -> Result<Option<(Head, usize)>, Refusal> {
     parts.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::Malformed("invalid target"))?;
     parts.version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers.reserve(request.headers.len());
+    // Looking for a header costs more than seeing it go by.
+    let (mut is_framed, mut has_options, mut expects_leave) = (false, false, false);
     for line in request.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| Refusal::Malformed("invalid header name"))?;
+        is_framed |= name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
+        has_options |= name == CONNECTION;
+        expects_leave |= name == EXPECT && line.value.eq_ignore_ascii_case(b"100-continue");
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value))
             .map_err(|_| Refusal::Malformed("invalid header value"))?;
         parts.headers.append(name, value);
     }
-    let framing = framing(parts.version, &parts.headers)?;
-    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let is_new = parts.version == Version::HTTP_11;
     let head = Head {
-        framing,
-        expects_leave: parts.version == Version::HTTP_11 && parts.headers.get(EXPECT).is_some_and(expects),
-        keeps_alive: keeps_alive(parts.version, &parts.headers),
+        framing: if is_framed { framing(parts.version, &parts.headers)? } else { Framing::Length(0) },
+        expects_leave: is_new && expects_leave,
+        keeps_alive: if has_options { keeps_alive(parts.version, &parts.headers) } else { is_new },
         parts,
     };
     Ok(Some((head, length)))

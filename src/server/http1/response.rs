@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use http_body::SizeHint;
 
-use crate::http1::lists::{items, number};
+use crate::http1::lists::number;
 
 /// How the end of a response's body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,20 +55,15 @@ pub(in crate::server) fn ending(parts: &Parts, asked: Asked, size: &SizeHint) ->
     }
 }
 
-/// Whether `headers` of a response say that it is the last one.
-pub(in crate::server) fn closes(headers: &HeaderMap) -> bool {
-    items(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(b"close"))
-}
-
-/// The head of a response, after which the connection goes on if `keeps`. The length of a body that is not sent
-/// is told where `size` knows it.
+/// The head of a response, and whether the connection goes on after it, as it does if `keeps` unless the response
+/// itself says that it is the last one. The length of a body that is not sent is told where `size` knows it.
 pub(in crate::server) fn head(
     parts: &Parts,
     asked: Asked,
     ending: Ending,
     size: &SizeHint,
     keeps: bool,
-) -> Vec<u8> {
+) -> (Vec<u8>, bool) {
     let lines: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let mut head = Vec::with_capacity(lines + 160);
     let version: &[u8] = if asked.is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " };
@@ -76,38 +71,54 @@ pub(in crate::server) fn head(
     for part in [version, parts.status.as_str().as_bytes(), b" ", reason.as_bytes(), b"\r\n"] {
         head.extend_from_slice(part);
     }
+    // Looking for a header costs more than seeing it go by.
+    let (mut has_options, mut has_length, mut has_date, mut closes) = (false, false, false, false);
     for (name, value) in &parts.headers {
         let is_ours = match *name {
             TRANSFER_ENCODING => true,
-            CONTENT_LENGTH => ending != Ending::Bodiless || parts.status == StatusCode::NO_CONTENT,
+            CONTENT_LENGTH => {
+                has_length = true;
+                ending != Ending::Bodiless || parts.status == StatusCode::NO_CONTENT
+            }
+            CONNECTION => {
+                has_options = true;
+                closes |= options(value.as_bytes()).any(|option| option.eq_ignore_ascii_case(b"close"));
+                false
+            }
+            DATE => {
+                has_date = true;
+                false
+            }
             _ => false,
         };
         if !is_ours {
             line(&mut head, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    let unsent = || {
-        let is_silent = parts.headers.contains_key(CONTENT_LENGTH) || !asked.wants_head;
-        size.exact().filter(|length| !is_silent && *length > 0)
-    };
+    let keeps = keeps && !closes;
+    let unsent = || size.exact().filter(|length| asked.wants_head && !has_length && *length > 0);
     match ending {
         Ending::Length(length) => length_line(&mut head, length),
         Ending::Chunked => line(&mut head, b"transfer-encoding", b"chunked"),
         Ending::Bodiless => unsent().into_iter().for_each(|length| length_line(&mut head, length)),
         Ending::Close => {}
     }
-    if !parts.headers.contains_key(CONNECTION) {
+    if !has_options {
         match (keeps, asked.is_old) {
             (false, false) => line(&mut head, b"connection", b"close"),
             (true, true) => line(&mut head, b"connection", b"keep-alive"),
             _ => {}
         }
     }
-    if !parts.headers.contains_key(DATE) {
+    if !has_date {
         date(|date| line(&mut head, b"date", date));
     }
     head.extend_from_slice(b"\r\n");
-    head
+    (head, keeps)
+}
+
+fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 fn line(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {

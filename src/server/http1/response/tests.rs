@@ -18,8 +18,10 @@ fn written(
     }
     let (parts, ()) = response.body(()).expect("a response").into_parts();
     let ending = ending(&parts, asked, size);
-    let keeps = asked.keeps_alive && !closes(&parts.headers) && ending != Ending::Close;
-    let head = String::from_utf8(head(&parts, asked, ending, size, keeps)).expect("text");
+    let keeps = asked.keeps_alive && ending != Ending::Close;
+    let (head, goes_on) = head(&parts, asked, ending, size, keeps);
+    assert_eq!(goes_on, keeps && lines.iter().all(|(name, _)| *name != "connection"));
+    let head = String::from_utf8(head).expect("text");
     (head, ending)
 }
 
@@ -144,7 +146,7 @@ fn heads_are_these_bytes() {
 #[test]
 fn a_date_is_added_and_is_that_of_now() {
     let (parts, ()) = Response::new(()).into_parts();
-    let head = head(&parts, NEW, Ending::Length(0), &SizeHint::default(), true);
+    let (head, _) = head(&parts, NEW, Ending::Length(0), &SizeHint::default(), true);
 
     let text = String::from_utf8(head).expect("text");
     let date = text.split("date: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a date");
