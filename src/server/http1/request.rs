@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
-use memchr::memmem;
 
 use crate::http1::chunks::Chunks;
-use crate::http1::heads::{LINES, LONGEST, may_be_whole};
+use crate::http1::heads::{LINES, LONGEST, may_be_whole, same};
 use crate::http1::lists::{items, keeps_alive, number};
 
 /// Why a request is refused before anybody looks at it. Nothing behind it can be made out.
@@ -94,31 +93,19 @@ impl HeadReader {
 /// The head at the beginning of `bytes` and its length, if it is there.
 fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     let bytes = &bytes[..LONGEST.min(bytes.len())];
-    let end = memmem::find(bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
-    let mut parsed = parse_copy(&Bytes::copy_from_slice(&bytes[..end]))?;
-    // The empty line may have been one before the request line.
-    if parsed.is_none() && end < bytes.len() {
-        parsed = parse_copy(&Bytes::copy_from_slice(bytes))?;
-    }
-    if parsed.is_none() && bytes.len() == LONGEST {
-        return Err(Refusal::TooLarge);
-    }
-    Ok(parsed)
-}
-
-/// The head at the beginning of `bytes`, which it shares, and its length.
-fn parse_copy(bytes: &Bytes) -> Result<Option<(Head, usize)>, Refusal> {
     let mut lines = [const { MaybeUninit::uninit() }; LINES];
     let mut request = httparse::Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(bytes, &mut lines) {
         Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() == LONGEST => return Err(Refusal::TooLarge),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(problem) => return Err(refusal(problem)),
     };
+    let copy = Bytes::copy_from_slice(&bytes[..length]);
     let (mut parts, ()) = Request::new(()).into_parts();
     let method = request.method.unwrap_or_default();
     parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Malformed("invalid method"))?;
-    let target = bytes.slice_ref(request.path.unwrap_or_default().as_bytes());
+    let target = same(request.path.unwrap_or_default().as_bytes(), bytes, &copy);
     parts.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::Malformed("invalid target"))?;
     parts.version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers.reserve(request.headers.len());
@@ -130,7 +117,7 @@ fn parse_copy(bytes: &Bytes) -> Result<Option<(Head, usize)>, Refusal> {
         is_framed |= name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
         has_options |= name == CONNECTION;
         expects_leave |= name == EXPECT && line.value.eq_ignore_ascii_case(b"100-continue");
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value))
+        let value = HeaderValue::from_maybe_shared(same(line.value, bytes, &copy))
             .map_err(|_| Refusal::Malformed("invalid header value"))?;
         parts.headers.append(name, value);
     }

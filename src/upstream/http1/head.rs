@@ -5,9 +5,8 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
-use memchr::memmem;
 
-use crate::http1::heads::{LINES, LONGEST, may_be_whole};
+use crate::http1::heads::{LINES, LONGEST, may_be_whole, same};
 
 /// What is wrong with a response before its body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,15 +111,6 @@ fn parse(bytes: &[u8], most: usize) -> Result<Option<(Parts, usize)>, Malformed>
         }
     }
     Ok(Some((parts, length)))
-}
-
-/// What `part` of `whole` is in a `copy` of it.
-fn same(part: &[u8], whole: &[u8], copy: &Bytes) -> Bytes {
-    if part.is_empty() {
-        return Bytes::new();
-    }
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    copy.slice(start..start + part.len())
 }
 
 #[cfg(test)]
