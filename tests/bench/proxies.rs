@@ -157,7 +157,7 @@ fn nginx(setup: Setup, upstream: SocketAddr, folder: &Path) -> io::Result<(Comma
 worker_rlimit_nofile 20000;
 events {{ worker_connections 16000; }}
 http {{
-  access_log off; keepalive_requests 1000000000; client_max_body_size 100m;
+  access_log off; keepalive_requests 1000000000; client_max_body_size 100m; client_body_buffer_size 2m;
   client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
   uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
   upstream provider {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; }}
