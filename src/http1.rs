@@ -11,3 +11,5 @@ pub mod chunks;
 pub mod heads;
 pub mod lists;
 pub mod room;
+#[cfg(test)]
+pub mod testing;

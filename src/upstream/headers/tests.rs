@@ -204,3 +204,18 @@ fn a_client_sees_little_of_the_provider() {
     );
     assert_eq!(inbound(&HeaderMap::new()), HeaderMap::new());
 }
+
+#[test]
+fn what_is_rendered_once_is_what_usual_attempts_carry() {
+    let mut provider = peer::provider("http://127.0.0.1:1/v1");
+    provider.keys.push(peer::key("sk-one"));
+    provider.headers = map(&[("x-team", "research"), ("accept", "*/*")]);
+    for stream in [false, true] {
+        let usual = usual(provider.keys.first(), stream, &provider).unwrap();
+        let mut lines: Vec<String> =
+            usual.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort_unstable();
+
+        assert_eq!(lines, sent(&HeaderMap::new(), &provider, &HeaderMap::new(), stream));
+    }
+}

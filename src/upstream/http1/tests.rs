@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::framing::Opened;
 use super::head::HeadReader;
+use crate::http1::testing::{lengths, split};
 
 mod responses;
 mod yardstick;
@@ -58,25 +59,6 @@ fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Got {
         why: end.err().map_or_else(String::new, |broken| broken.to_string()),
         reusable,
     }
-}
-
-/// `bytes` in pieces of these lengths, over and over.
-fn split<'b>(bytes: &'b [u8], lengths: &[usize]) -> Vec<&'b [u8]> {
-    let mut rest = bytes;
-    let mut pieces = Vec::new();
-    for length in lengths.iter().cycle() {
-        let (piece, more) = rest.split_at((*length).min(rest.len()));
-        pieces.push(piece);
-        rest = more;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    pieces
-}
-
-fn lengths() -> impl Strategy<Value = Vec<usize>> {
-    prop_oneof![prop::collection::vec(1_usize..4, 1..4), prop::collection::vec(1_usize..60, 1..8),]
 }
 
 proptest! {

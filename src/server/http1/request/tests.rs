@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
+use crate::http1::testing::{lengths, split};
 
 /// What a reader made of some bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,24 +198,6 @@ fn a_head_is_bounded() {
     }
 }
 
-fn pieces<'b>(bytes: &'b [u8], lengths: &[usize]) -> Vec<&'b [u8]> {
-    let mut rest = bytes;
-    let mut pieces = Vec::new();
-    for length in lengths.iter().cycle() {
-        let (piece, more) = rest.split_at((*length).min(rest.len()));
-        pieces.push(piece);
-        rest = more;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    pieces
-}
-
-fn lengths() -> impl Strategy<Value = Vec<usize>> {
-    prop_oneof![prop::collection::vec(1_usize..4, 1..4), prop::collection::vec(1_usize..60, 1..8)]
-}
-
 type Headers = Vec<(String, String)>;
 
 fn sound() -> impl Strategy<Value = (String, String, Headers, Vec<u8>)> {
@@ -271,7 +254,7 @@ proptest! {
     #[test]
     fn a_sound_head_is_read_as_it_was_meant((method, target, headers, behind) in sound(), lengths in lengths()) {
         let bytes = bytes(&method, &target, &headers, &behind);
-        let Got::Whole { method: read_method, uri, headers: read_headers, behind: rest, .. } = read(pieces(&bytes, &lengths)) else {
+        let Got::Whole { method: read_method, uri, headers: read_headers, behind: rest, .. } = read(split(&bytes, &lengths)) else {
             panic!("no head in {bytes:?}");
         };
         prop_assert_eq!((read_method, uri, rest), (method, target, behind));
@@ -283,11 +266,11 @@ proptest! {
 
     #[test]
     fn splits_change_nothing(bytes in nearly_sound(), lengths in lengths()) {
-        prop_assert_eq!(read(pieces(&bytes, &lengths)), read([&bytes[..]]));
+        prop_assert_eq!(read(split(&bytes, &lengths)), read([&bytes[..]]));
     }
 
     #[test]
     fn rubbish_never_panics(bytes in prop::collection::vec(any::<u8>(), 1..200), lengths in lengths()) {
-        prop_assert_eq!(read(pieces(&bytes, &lengths)), read([&bytes[..]]));
+        prop_assert_eq!(read(split(&bytes, &lengths)), read([&bytes[..]]));
     }
 }

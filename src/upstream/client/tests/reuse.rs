@@ -8,6 +8,17 @@ use super::*;
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
+/// The connection that a first request has come over, and been answered.
+async fn one_answered(peer: &Peer, client: &Client) -> peer::Socket {
+    let (answer, socket) = join!(ask(client), async {
+        let mut socket = peer.accept().await;
+        socket.answer(OK).await;
+        socket
+    });
+    answer.expect("an answer");
+    socket
+}
+
 #[tokio::test]
 async fn a_connection_is_used_again() {
     let peer = Peer::bind().await;
@@ -95,11 +106,7 @@ async fn a_request_that_met_a_closing_connection_is_sent_again_once() {
     for reset in [false, true] {
         let peer = Peer::bind().await;
         let client = peer::client(&peer.base_url());
-        let (_, mut socket) = join!(ask(&client), async {
-            let mut socket = peer.accept().await;
-            socket.answer(OK).await;
-            socket
-        });
+        let mut socket = one_answered(&peer, &client).await;
 
         let (second, seen) = join!(ask(&client), async {
             socket.request().await;
@@ -123,11 +130,7 @@ async fn a_request_that_met_a_closing_connection_is_sent_again_once() {
 async fn a_new_connection_gets_no_second_chance() {
     let peer = Peer::bind().await;
     let client = peer::client(&peer.base_url());
-    let (_, mut socket) = join!(ask(&client), async {
-        let mut socket = peer.accept().await;
-        socket.answer(OK).await;
-        socket
-    });
+    let mut socket = one_answered(&peer, &client).await;
 
     let (second, ()) = join!(ask(&client), async {
         socket.request().await;
@@ -145,11 +148,7 @@ async fn a_new_connection_gets_no_second_chance() {
 async fn a_connection_that_had_begun_to_answer_gets_no_second_chance() {
     let peer = Peer::bind().await;
     let client = peer::client(&peer.base_url());
-    let (_, mut socket) = join!(ask(&client), async {
-        let mut socket = peer.accept().await;
-        socket.answer(OK).await;
-        socket
-    });
+    let mut socket = one_answered(&peer, &client).await;
 
     let (second, ()) = join!(ask(&client), async {
         socket.answer("HTTP/1.1 20").await;
@@ -181,11 +180,7 @@ async fn a_connection_the_provider_wants_closed_is_closed() {
 async fn words_nobody_asked_for_end_an_idle_connection() {
     let peer = Peer::bind().await;
     let client = peer::client(&peer.base_url());
-    let (_, mut socket) = join!(ask(&client), async {
-        let mut socket = peer.accept().await;
-        socket.answer(OK).await;
-        socket
-    });
+    let mut socket = one_answered(&peer, &client).await;
     socket.say("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong").await;
 
     let (second, ()) = join!(ask(&client), async { peer.accept().await.answer(OK).await });
@@ -200,11 +195,7 @@ async fn a_provider_that_was_tired_of_waiting_costs_nothing() {
     for met_on_the_way in [false, true] {
         let peer = Peer::bind().await;
         let client = peer::client(&peer.base_url());
-        let (_, mut socket) = join!(ask(&client), async {
-            let mut socket = peer.accept().await;
-            socket.answer(OK).await;
-            socket
-        });
+        let mut socket = one_answered(&peer, &client).await;
         if !met_on_the_way {
             socket.say(TIMED_OUT).await;
         }
