@@ -5,11 +5,13 @@
 //! | [`chunks`] | the chunked coding |
 //! | [`heads`] | how long a head may be, and when looking for its end is worth it |
 //! | [`lists`] | headers that are lists, and whether a connection goes on |
-//! | [`room`] | where the sockets of a thread are read into |
+//! | [`numbers`] | numbers on the wire |
+//! | [`room`] | where the sockets of a thread are read into, and small writes are joined |
 
 pub mod chunks;
 pub mod heads;
 pub mod lists;
+pub mod numbers;
 pub mod room;
 #[cfg(test)]
 pub mod testing;

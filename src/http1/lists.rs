@@ -9,14 +9,6 @@ pub fn items<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Ite
     lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// A number in nothing but digits.
-pub fn number(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
 /// Whether whoever sent these headers wants the connection to go on after the message.
 pub fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     let mut keeps = version == Version::HTTP_11;

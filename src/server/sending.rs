@@ -10,10 +10,11 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::guard::Guarded;
-use super::http1::outbox::{Outbox, SLICES};
+use super::http1::outbox::Outbox;
 use super::http1::response::{self, Asked, Ending};
 use super::http1::wire;
 use super::patience::Patience;
+use crate::http1::room::SLICES;
 
 /// An answer of which a part has not gone out.
 pub(super) struct Sending {

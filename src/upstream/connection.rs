@@ -14,9 +14,10 @@ use http::response::Parts;
 
 use super::http1::framing::{BodyReader, Opened};
 use super::http1::head::HeadReader;
-use super::http1::request::{Cursor, Outgoing, SLICES};
+use super::http1::request::{Cursor, Outgoing};
 use super::pool::Birth;
 use super::wire::Stream;
+use crate::http1::room::SLICES;
 use crate::retry::{Class, Fault, Phase};
 
 /// A connection that is free to carry a request.

@@ -48,7 +48,10 @@ impl Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self.poll_write_vectored(cx, slices))
+        match self {
+            Self::Plain(stream) => room::poll_send(stream, slices, cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, slices),
+        }
     }
 
     /// Ready when nothing that was written is held back.

@@ -4,19 +4,17 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::response::{Ending, push_number};
+use super::response::Ending;
+use crate::http1::numbers::push_number;
+use crate::http1::room::SLICES;
 
-/// How many pieces of a body go out in one write.
-pub(in crate::server) const PIECES: usize = 14;
+/// How many pieces of a body go out in one write, beside what comes before and behind them.
+pub(in crate::server) const PIECES: usize = SLICES - 2;
 
 /// So many bytes are worth a write of their own: no more pieces are asked for.
 const PLENTY: usize = 64 * 1024;
 
-/// How many slices a write has at most: what comes before the pieces, they, and what comes behind them.
-pub(in crate::server) const SLICES: usize = PIECES + 2;
-
-/// Bytes on their way out: a head or the size of a chunk, pieces of a body, and what ends them. They are never
-/// joined.
+/// Bytes on their way out: a head or the size of a chunk, pieces of a body, and what ends them.
 #[derive(Debug)]
 pub(in crate::server) struct Outbox {
     ending: Ending,

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::http1::chunks::Chunks;
 use crate::http1::heads::{LINES, LONGEST, may_be_whole, same};
-use crate::http1::lists::{items, keeps_alive, number};
+use crate::http1::lists::{items, keeps_alive};
+use crate::http1::numbers::number;
 
 /// Why a request is refused before anybody looks at it. Nothing behind it can be made out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

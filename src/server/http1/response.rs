@@ -9,7 +9,7 @@ use http::response::Parts;
 use http::{Method, StatusCode, Version};
 use http_body::SizeHint;
 
-use crate::http1::lists::number;
+use crate::http1::numbers::{number, push_number};
 
 /// How the end of a response's body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,18 +131,6 @@ fn length_line(head: &mut Vec<u8>, length: u64) {
     head.extend_from_slice(b"content-length: ");
     push_number(head, length, 10);
     head.extend_from_slice(b"\r\n");
-}
-
-/// Adds the digits of `number`; the general formatter costs more than the rest of a line.
-pub(super) fn push_number(to: &mut Vec<u8>, mut number: u64, base: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    while at == digits.len() || number > 0 {
-        at -= 1;
-        digits[at] = b"0123456789abcdef"[usize::try_from(number % base).unwrap_or_default()];
-        number /= base;
-    }
-    to.extend_from_slice(&digits[at..]);
 }
 
 thread_local! {

@@ -296,7 +296,7 @@ impl Wire {
 
     /// Sends a part of `slices`; how many bytes.
     pub fn poll_write(&mut self, slices: &[IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        room::poll_send(&mut self.stream, slices, cx)
     }
 
     /// Closes our half.

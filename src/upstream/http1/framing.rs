@@ -7,7 +7,8 @@ use http::{StatusCode, Version};
 
 use super::head::{HeadReader, Malformed};
 use crate::http1::chunks::{BadChunk, Chunks};
-use crate::http1::lists::{items, keeps_alive, number};
+use crate::http1::lists::{items, keeps_alive};
+use crate::http1::numbers::number;
 
 /// A response whose head is there.
 #[derive(Debug)]

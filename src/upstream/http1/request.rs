@@ -4,16 +4,10 @@ use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{BufMut, Bytes};
-use http::header::{CONTENT_LENGTH, HOST, HeaderName};
+use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
-/// How many slices go out in one write. A request has a handful: its head, and what lies before,
-/// between and behind the places where its body was edited.
-pub(in crate::upstream) const SLICES: usize = 16;
-
-/// A slice up to this size goes out behind the head in one piece: the system takes longer to look up one more
-/// piece than we take to copy it.
-const SMALL: usize = 2 * 1024;
+use crate::http1::numbers::push_number;
 
 /// Room for the last line of a head and its end.
 const END: usize = 40;
@@ -28,11 +22,15 @@ pub(in crate::upstream) struct Opening {
     has_body: bool,
 }
 
-/// A whole request: its head with what is small of its body behind it, then the rest in slices, never joined.
+/// A whole request: its head, the end of that, and its body in slices, never joined.
 ///
 /// It holds what the headers hold, keys included, so it has no `Debug`.
 #[derive(Clone)]
-pub(in crate::upstream) struct Outgoing(Vec<Bytes>);
+pub(in crate::upstream) struct Outgoing {
+    head: Bytes,
+    end: Vec<u8>,
+    body: Vec<Bytes>,
+}
 
 /// Where in a request the next write begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,35 +61,36 @@ impl fmt::Debug for Opening {
 impl Outgoing {
     /// The request that begins so and has this body.
     pub(in crate::upstream) fn new(opening: &Opening, body: Vec<Bytes>) -> Self {
-        let Opening { head, has_body } = opening;
         let length: usize = body.iter().map(Bytes::len).sum();
-        let small: usize = body.iter().map(Bytes::len).take_while(|length| *length <= SMALL).sum();
-        let mut first = Vec::with_capacity(head.len() + END + small);
-        first.put_slice(head);
-        if *has_body || length > 0 {
-            line(&mut first, &CONTENT_LENGTH, length.to_string().as_bytes());
+        let mut end = Vec::with_capacity(END);
+        if opening.has_body || length > 0 {
+            end.put_slice(b"content-length: ");
+            push_number(&mut end, length as u64, 10);
+            end.put_slice(b"\r\n");
         }
-        first.put_slice(b"\r\n");
-        let mut slices = Vec::with_capacity(1 + body.len());
-        let mut body = body.into_iter().peekable();
-        while let Some(slice) = body.next_if(|slice| slice.len() <= SMALL) {
-            first.put_slice(&slice);
+        end.put_slice(b"\r\n");
+        Self { head: opening.head.clone(), end, body }
+    }
+
+    fn slice(&self, index: usize) -> Option<&[u8]> {
+        match index {
+            0 => Some(&self.head),
+            1 => Some(&self.end),
+            _ => self.body.get(index - 2).map(|slice| &slice[..]),
         }
-        slices.push(Bytes::from(first));
-        slices.extend(body.filter(|slice| !slice.is_empty()));
-        Self(slices)
     }
 
     /// Whether there is nothing behind `cursor`.
     pub(in crate::upstream) fn is_sent(&self, cursor: Cursor) -> bool {
-        cursor.slice == self.0.len()
+        self.slice(cursor.slice).is_none()
     }
 
     /// Points `room` at what is behind `cursor`; how many slices of it are in use.
     pub(in crate::upstream) fn fill<'s>(&'s self, cursor: Cursor, room: &mut [IoSlice<'s>]) -> usize {
         let mut offset = cursor.offset;
         let mut used = 0;
-        for (place, slice) in room.iter_mut().zip(&self.0[cursor.slice..]) {
+        for (place, index) in room.iter_mut().zip(cursor.slice..) {
+            let Some(slice) = self.slice(index) else { break };
             *place = IoSlice::new(&slice[offset..]);
             offset = 0;
             used += 1;
@@ -102,7 +101,7 @@ impl Outgoing {
     /// Where the next write begins after one at `cursor` that took `length` bytes.
     pub(in crate::upstream) fn after(&self, mut cursor: Cursor, length: usize) -> Cursor {
         cursor.offset += length;
-        while let Some(slice) = self.0.get(cursor.slice)
+        while let Some(slice) = self.slice(cursor.slice)
             && cursor.offset >= slice.len()
         {
             cursor.offset -= slice.len();

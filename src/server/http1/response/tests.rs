@@ -153,16 +153,3 @@ fn a_date_is_added_and_is_that_of_now() {
     let age = SystemTime::now().duration_since(httpdate::parse_http_date(date).expect("a date"));
     assert!(age.expect("the past") < Duration::from_mins(1), "{date}");
 }
-
-#[test]
-fn numbers_are_written_as_the_formatter_does() {
-    for number in [0, 1, 9, 10, 15, 16, 255, 256, 65_535, 1_000_000, u64::MAX] {
-        let mut digits = [Vec::new(), Vec::new()];
-        push_number(&mut digits[0], number, 10);
-        push_number(&mut digits[1], number, 16);
-        assert_eq!(
-            digits.map(|digits| String::from_utf8(digits).expect("digits")),
-            [format!("{number}"), format!("{number:x}")]
-        );
-    }
-}

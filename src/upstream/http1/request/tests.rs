@@ -2,6 +2,7 @@ use http::header::AUTHORIZATION;
 use proptest::prelude::*;
 
 use super::*;
+use crate::http1::room::SLICES;
 
 const HOST_VALUE: HeaderValue = HeaderValue::from_static("api.example:8080");
 
@@ -52,16 +53,15 @@ fn requests_as_bytes() {
 }
 
 #[test]
-fn large_slices_of_a_body_are_not_copied() {
-    let slices = [SMALL, SMALL + 1, 1].map(|size| Bytes::from(vec![b' '; size]));
+fn a_body_is_not_copied() {
+    let slices = [1, 70_000].map(|size| Bytes::from(vec![b' '; size]));
     let opening = Opening::new(&Method::POST, &Uri::from_static("/"), &HOST_VALUE, &HeaderMap::new());
     let request = Outgoing::new(&opening, slices.to_vec());
 
     let mut room = [IoSlice::new(&[]); SLICES];
 
-    assert_eq!(request.fill(Cursor::default(), &mut room), 3);
-    assert!(room[0].ends_with(b" "), "the first goes with the head");
-    assert_eq!([room[1].as_ptr(), room[2].as_ptr()], [slices[1].as_ptr(), slices[2].as_ptr()]);
+    assert_eq!(request.fill(Cursor::default(), &mut room), 4);
+    assert_eq!([room[2].as_ptr(), room[3].as_ptr()], [slices[0].as_ptr(), slices[1].as_ptr()]);
 }
 
 proptest! {
