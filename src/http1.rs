@@ -7,6 +7,7 @@
 //! | [`lists`] | headers that are lists, and whether a connection goes on |
 //! | [`numbers`] | numbers on the wire |
 //! | [`room`] | where the sockets of a thread are read into, and small writes are joined |
+//! | [`turns`] | when a task writes |
 
 pub mod chunks;
 pub mod heads;
@@ -15,3 +16,4 @@ pub mod numbers;
 pub mod room;
 #[cfg(test)]
 pub mod testing;
+pub mod turns;

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Response;
@@ -15,13 +15,14 @@ use super::http1::response::{self, Asked, Ending};
 use super::http1::wire;
 use super::patience::Patience;
 use crate::http1::room::SLICES;
+use crate::http1::turns::Turn;
 
 /// An answer of which a part has not gone out.
 pub(super) struct Sending {
     body: Rest,
     outbox: Outbox,
-    /// Whether what is in the outbox can be sent as it is.
-    is_sealed: bool,
+    /// Whether what is in the outbox can be sent as it is, and whose turn it is to write then.
+    sealed: Option<Turn>,
     keeps: bool,
     ends_with_connection: bool,
     /// Since when the socket takes nothing.
@@ -72,7 +73,7 @@ impl Sending {
         Self {
             body: Rest::Coming(body),
             outbox: Outbox::new(head, ending),
-            is_sealed: false,
+            sealed: None,
             keeps,
             ends_with_connection,
             blocked: None,
@@ -99,7 +100,7 @@ impl Sending {
         cx: &mut Context<'_>,
     ) -> Poll<Sent> {
         loop {
-            if !self.is_sealed {
+            if self.sealed.is_none() {
                 self.gather(cx);
                 if self.outbox.is_empty() {
                     return match self.body {
@@ -108,8 +109,8 @@ impl Sending {
                         Rest::Failed => Poll::Ready(Sent::Cut),
                     };
                 }
-                self.is_sealed = true;
             }
+            ready!(self.sealed.get_or_insert_default().poll(cx));
             let mut slices = [IoSlice::new(&[]); SLICES];
             let used = self.outbox.fill(&mut slices);
             let mut wire = wire.lock();
@@ -117,7 +118,9 @@ impl Sending {
                 Poll::Ready(Ok(length @ 1..)) => {
                     self.blocked = None;
                     self.outbox.advance(length);
-                    self.is_sealed = !self.outbox.is_empty();
+                    if self.outbox.is_empty() {
+                        self.sealed = None;
+                    }
                 }
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Sent::Gone),
                 Poll::Pending => {
