@@ -146,7 +146,7 @@ pub async fn run_with<U: Upstream>(
     let serving = async {
         let serving = pin!(server::serve(listener, workers, front, limits, &drain, grace, shutdown));
         // Dropped before what is served, so that nobody who is cut off passes for one who left.
-        let _cut = drain.streams.clone().drop_guard();
+        let _cut = drain.streams.on_drop();
         serving.await
     };
     let summary = tokio::select! {

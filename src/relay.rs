@@ -7,12 +7,10 @@
 //! schedule. Which candidate may be asked at all, and with which key, all requests know together
 //! (`health`).
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{Secrets, UserKey};
 use crate::openai::envelope::Envelope;
@@ -26,6 +24,7 @@ mod bell;
 pub mod body;
 mod brief;
 mod dispatch;
+pub mod drain;
 mod early;
 pub mod failure;
 mod flow;
@@ -45,6 +44,7 @@ mod tests;
 pub mod user;
 
 pub use body::Body;
+pub use drain::{Drain, Signal};
 pub use failure::{Attempt, Failure};
 pub use health::Health;
 pub use outcome::Outcome;
@@ -115,29 +115,6 @@ pub struct Relay<U> {
     pub status: fn(Outcome, Option<u16>) -> StatusCode,
     /// The end of the process.
     pub drain: Drain,
-}
-
-/// Tells requests that the process is about to end.
-///
-/// Each request has one, and copies of tokens themselves would be counted under a lock that all threads share.
-#[derive(Debug, Clone, Default)]
-pub struct Drain(Arc<Tokens>);
-
-/// What a [`Drain`] tells.
-#[derive(Debug, Default)]
-pub struct Tokens {
-    /// Cancelled by the signal to stop: no wait is begun any more, and those under way end.
-    pub pauses: CancellationToken,
-    /// Cancelled when the grace is over: streams end with the error event.
-    pub streams: CancellationToken,
-}
-
-impl Deref for Drain {
-    type Target = Tokens;
-
-    fn deref(&self) -> &Tokens {
-        &self.0
-    }
 }
 
 impl<U: Upstream> Relay<U> {

@@ -17,9 +17,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use crate::relay::Drain;
+use crate::relay::{Drain, Signal};
 use crate::shutdown;
 
 pub mod accept;
@@ -93,7 +92,7 @@ pub async fn serve<S: Service>(
 ) -> Summary {
     let front = Arc::new(front);
     let active = Active::default();
-    let closing = CancellationToken::new();
+    let closing = Signal::default();
     let draining = drain.pauses.clone();
     let shared =
         Arc::new(connection::Shared { limits, draining, closing: closing.clone(), active: active.clone() });
@@ -122,7 +121,7 @@ pub async fn serve<S: Service>(
         shutdown::Drained::All => 0,
         shutdown::Drained::Some => active.count(),
     };
-    closing.cancel();
+    closing.give();
     if cut == 0 {
         let all = async { while connections.join_next().await.is_some() {} };
         // What is left after it has nothing to say, and goes with the set.

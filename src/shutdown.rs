@@ -29,11 +29,11 @@ pub enum Drained {
 /// Ends what is under way, step by step, until `quiet` resolves or the patience ends.
 pub async fn drain(drain: &Drain, grace: Duration, quiet: impl Future<Output = ()>) -> Drained {
     let mut quiet = pin!(quiet);
-    drain.pauses.cancel();
+    drain.pauses.give();
     if timeout(grace, &mut quiet).await.is_ok() {
         return Drained::All;
     }
-    drain.streams.cancel();
+    drain.streams.give();
     match timeout(LAST_WORDS, quiet).await {
         Ok(()) => Drained::All,
         Err(_) => Drained::Some,
@@ -107,17 +107,17 @@ mod tests {
         assert_eq!(drain(&state, GRACE, ready(())).await, Drained::All);
 
         assert_eq!(began.elapsed(), Duration::ZERO);
-        assert!(state.pauses.is_cancelled());
-        assert!(!state.streams.is_cancelled());
+        assert!(state.pauses.is_given());
+        assert!(!state.streams.is_given());
     }
 
     #[tokio::test(start_paused = true)]
     async fn pauses_end_at_once_and_streams_after_the_grace() {
         let (began, state) = (Instant::now(), Drain::default());
         let quiet = async {
-            state.pauses.cancelled().await;
+            state.pauses.given().await;
             assert_eq!(began.elapsed(), Duration::ZERO);
-            state.streams.cancelled().await;
+            state.streams.given().await;
             assert!(began.elapsed().abs_diff(GRACE) < Duration::from_millis(5));
             sleep(Duration::from_secs(1)).await;
         };
@@ -142,6 +142,6 @@ mod tests {
 
         assert_eq!(drain(&state, GRACE, sleep(GRACE / 2)).await, Drained::All);
 
-        assert!(!state.streams.is_cancelled());
+        assert!(!state.streams.is_given());
     }
 }

@@ -1,7 +1,7 @@
 //! One attempt: a request goes to a provider, a response comes back.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,27 +45,42 @@ pub trait Upstream: Send + Sync + 'static {
 }
 
 /// The moment at which an attempt had a connection to send over.
-#[derive(Debug, Default)]
-pub struct Connected(Mutex<Option<Instant>>);
+///
+/// Every attempt looks at it some five times, and locks are not for nothing.
+#[derive(Debug)]
+pub struct Connected {
+    origin: Instant,
+    /// In nanoseconds since the origin, and one more; 0 as long as there is none.
+    at: AtomicU64,
+}
 
 impl Connected {
+    /// None yet; it will be later than `origin`.
+    pub fn after(origin: Instant) -> Self {
+        Self { origin, at: AtomicU64::new(0) }
+    }
+
     /// It has one now.
     pub fn mark(&self) {
-        self.set(Some(Instant::now()));
+        let since = self.origin.elapsed().as_nanos();
+        self.at.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);
     }
 
     /// It has none any more, and looks for another.
     pub fn lose(&self) {
-        self.set(None);
+        self.at.store(0, Ordering::Release);
     }
 
     /// When it had one, if it has.
     pub fn at(&self) -> Option<Instant> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let since = self.at.load(Ordering::Acquire).checked_sub(1)?;
+        Some(self.origin + Duration::from_nanos(since))
     }
+}
 
-    fn set(&self, at: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+impl Default for Connected {
+    fn default() -> Self {
+        Self::after(Instant::now())
     }
 }
 

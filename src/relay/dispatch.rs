@@ -165,7 +165,7 @@ impl<U: Upstream> Dispatch<U> {
         tokio::select! {
             biased;
             result = self.drive(step, goal, observer) => result,
-            () = drain.streams.cancelled() => Err(End::ShuttingDown),
+            () = drain.streams.given() => Err(End::ShuttingDown),
         }
     }
 
@@ -291,7 +291,7 @@ impl<U: Upstream> Dispatch<U> {
         };
         tokio::select! {
             biased;
-            () = relay.drain.pauses.cancelled() => Err(End::ShuttingDown),
+            () = relay.drain.pauses.given() => Err(End::ShuttingDown),
             () = tokio::time::sleep(send.wait) => Ok(()),
             () = back => Ok(()),
         }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::CancellationToken;
 
+use super::Signal;
 use super::bell::Bell;
 use super::sieve::{End, Sieve, TOO_LONG};
 use crate::openai::continuation::Differs;
@@ -207,11 +207,7 @@ pub(super) fn is_other_text(fault: &Fault) -> bool {
 /// Reads a stream to its end before anything of it goes out: what was its opening is all of it then, and
 /// a stream that breaks is a fault like any other. `most` is the largest answer, in bytes. Once it is
 /// `stopped`, nothing more is waited for after a finish reason.
-pub(super) async fn hold<B>(
-    opening: &mut Opening<B>,
-    most: usize,
-    stopped: &CancellationToken,
-) -> Result<(), Fault>
+pub(super) async fn hold<B>(opening: &mut Opening<B>, most: usize, stopped: &Signal) -> Result<(), Fault>
 where
     B: Body<Data = Bytes, Error = Fault> + Unpin,
 {
@@ -219,7 +215,7 @@ where
         return Ok(());
     }
     let idle = opening.idle;
-    let mut stopped = pin!(stopped.cancelled());
+    let mut stopped = pin!(stopped.given());
     let mut flow = Flow::new(std::mem::replace(opening, Opening::whole(Bytes::new(), idle)));
     let mut held = VecDeque::new();
     let mut size = 0;

@@ -319,7 +319,7 @@ impl Drop for Observer {
     fn drop(&mut self) {
         self.ended(match self.dropped {
             _ if std::thread::panicking() => Outcome::Internal,
-            Outcome::ClientGone if self.drain.streams.is_cancelled() => Outcome::ShuttingDown,
+            Outcome::ClientGone if self.drain.streams.is_given() => Outcome::ShuttingDown,
             dropped => dropped,
         });
     }

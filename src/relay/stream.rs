@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::bell::Bell;
 use super::dispatch::Dispatch;
 use super::flow::{Flow, Flowed, Opening};
 use super::observer::Observer;
 use super::resume::{Break, Resumed, Resuming};
-use super::{Outcome, brief};
+use super::{Outcome, Signal, brief};
 use crate::openai::error::ErrorObject;
 use crate::openai::sse;
 use crate::openai::transcript::Why;
@@ -29,7 +29,7 @@ pub(super) struct Stream<U: Upstream> {
     state: State<U>,
     /// How the stream ends when the state has nothing more to say.
     last: VecDeque<Bytes>,
-    drain: CancellationToken,
+    drain: Signal,
     drained: Bell<WaitForCancellationFutureOwned>,
     outcome: Outcome,
 }
@@ -51,12 +51,12 @@ impl<U: Upstream> Stream<U> {
         opening: Opening<U::Body>,
         observer: Observer,
         way_on: WayOn<U>,
-        drain: CancellationToken,
+        drain: Signal,
     ) -> Self {
         Self {
             state: State::Flowing(Flow::new(opening), observer, way_on),
             last: VecDeque::new(),
-            drained: Bell::new(drain.clone().cancelled_owned()),
+            drained: Bell::new(drain.given_owned()),
             drain,
             outcome: Outcome::Ok,
         }
@@ -95,7 +95,7 @@ impl<U: Upstream> Stream<U> {
                     }
                     Poll::Ready(Flowed::Complete) => self.over(),
                     Poll::Ready(Flowed::Broken(fault)) => self.broke(fault),
-                    Poll::Pending if self.drained.poll(cx, self.drain.is_cancelled()).is_pending() => {
+                    Poll::Pending if self.drained.poll(cx, self.drain.is_given()).is_pending() => {
                         return Poll::Pending;
                     }
                     Poll::Pending if flow.finished() => flow.close(),

@@ -6,9 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use http::Method;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::relay::{Outcome, User};
+use crate::relay::{Outcome, Signal, User};
 use crate::telemetry::{self, Access};
 
 /// More characters of what a client sent are in no message and no line of the log.
@@ -63,19 +62,13 @@ pub(super) struct Line {
     pub asked: Asked,
     method: Method,
     began: Instant,
-    cut: CancellationToken,
+    cut: Signal,
     written: bool,
 }
 
 impl Line {
     /// A request whose head has just come in; from `cut` on, requests are cut off.
-    pub fn begin(
-        id: Arc<str>,
-        client: Arc<str>,
-        method: &Method,
-        path: &str,
-        cut: CancellationToken,
-    ) -> Self {
+    pub fn begin(id: Arc<str>, client: Arc<str>, method: &Method, path: &str, cut: Signal) -> Self {
         Self {
             asked: Asked { id, client, path: clip(path).into(), learnt: Arc::default() },
             method: method.clone(),
@@ -92,7 +85,7 @@ impl Line {
 
     /// What it means that the request does not come to its end.
     fn unfinished(&self) -> Outcome {
-        if self.cut.is_cancelled() { Outcome::ShuttingDown } else { Outcome::ClientGone }
+        if self.cut.is_given() { Outcome::ShuttingDown } else { Outcome::ClientGone }
     }
 
     fn write(&mut self, outcome: Outcome, status: u16) {
@@ -129,11 +122,11 @@ mod tests {
 
     #[test]
     fn who_a_drain_cuts_off_has_not_left() {
-        let cut = CancellationToken::new();
+        let cut = Signal::default();
         let line = Line::begin("id".into(), "127.0.0.1".into(), &Method::GET, "/", cut.clone());
 
         assert_eq!(line.unfinished(), Outcome::ClientGone);
-        cut.cancel();
+        cut.give();
         assert_eq!(line.unfinished(), Outcome::ShuttingDown);
     }
 

@@ -7,11 +7,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use bytesize::ByteSize;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
 use super::http1::incoming::Incoming;
-use crate::relay::Outcome;
+use crate::relay::{Outcome, Signal};
 use crate::retry::Words;
 
 /// What a client only announces is worth this much memory; the rest comes as it sends it.
@@ -31,7 +30,7 @@ pub(super) struct Reader<'a> {
     /// How long nothing may come.
     pub pause: Duration,
     /// No request is waited for any more.
-    pub draining: &'a CancellationToken,
+    pub draining: &'a Signal,
 }
 
 /// What a body is read out of.
@@ -109,7 +108,7 @@ impl Reader<'_> {
         let late = tokio::select! {
             biased;
             more = timeout_at(silent.min(slow), poll_fn(|cx| body.poll_more(whole, cx))) => more,
-            () = self.draining.cancelled() => return Err(ApiError::shutting_down()),
+            () = self.draining.given() => return Err(ApiError::shutting_down()),
         };
         late.map_err(|_| {
             let message = if received == 0 || silent <= slow {
@@ -173,7 +172,7 @@ mod tests {
     }
 
     async fn read(body: impl Source, cap: usize) -> Result<Bytes, ApiError> {
-        Reader { cap, pause: PAUSE, draining: &CancellationToken::new() }.read(body).await
+        Reader { cap, pause: PAUSE, draining: &Signal::default() }.read(body).await
     }
 
     async fn status(body: impl Source, cap: usize) -> u16 {
@@ -273,10 +272,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_drain_does_not_wait_for_the_rest() {
         let began = Instant::now();
-        let draining = CancellationToken::new();
+        let draining = Signal::default();
         let reader = Reader { cap: 1000, pause: PAUSE, draining: &draining };
 
-        let (read, ()) = tokio::join!(reader.read(pieces(&[b"1"], false)), async { draining.cancel() });
+        let (read, ()) = tokio::join!(reader.read(pieces(&[b"1"], false)), async { draining.give() });
 
         assert_eq!(read.unwrap_err().status(), 503);
         assert_eq!(began.elapsed(), Duration::ZERO);

@@ -78,7 +78,7 @@ fn prepare<U: Upstream>(
     let Some(route) = routes.resolve(envelope.model()) else {
         return Err(model_not_found(&routes, envelope.model()));
     };
-    if app.relay.drain.pauses.is_cancelled() {
+    if app.relay.drain.pauses.is_given() {
         return Err(ApiError::shutting_down());
     }
     let route = choice::choose(&routes, route, &envelope, &head.headers, &user, &asked.id);

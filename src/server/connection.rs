@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response};
 use http_body::SizeHint;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::sync::WaitForCancellationFuture;
 
 use super::Limits;
 use super::active::{Active, Counted};
@@ -27,7 +27,7 @@ use super::http1::wire::{self, Begun};
 use super::patience::Patience;
 use super::request_id::{self, X_REQUEST_ID};
 use super::sending::{Sending, Sent};
-use crate::relay::Outcome;
+use crate::relay::{Outcome, Signal};
 use crate::retry::Words;
 use crate::telemetry;
 
@@ -42,9 +42,9 @@ pub(super) struct Shared {
     /// How long clients may take.
     pub limits: Limits,
     /// No request after this one.
-    pub draining: CancellationToken,
+    pub draining: Signal,
     /// Idle connections end.
-    pub closing: CancellationToken,
+    pub closing: Signal,
     /// How many requests are under way.
     pub active: Active,
 }
@@ -73,8 +73,8 @@ pub(super) async fn serve<S: Service>(
     let client = client.to_canonical().to_string().into();
     let mut connection = Connection { wire: wire::Shared::new(stream), client, patience };
     let next = {
-        let waiting = pin!(shared.closing.cancelled());
-        let mut closing = Closing { token: &shared.closing, waiting, is_heard: false };
+        let waiting = pin!(shared.closing.given());
+        let mut closing = Closing { signal: &shared.closing, waiting, is_heard: false };
         loop {
             let begin = |connection: &Connection, head| connection.begin(&front, &shared.active, head);
             let next = match connection.read(&shared.limits, &mut closing, begin).await {
@@ -98,7 +98,7 @@ pub(super) async fn serve<S: Service>(
 /// The server's wish to close idle connections. Waiting for it takes two locks that all connections share, so it
 /// is waited for once, and looked at when something has woken the connection: all happens in one task.
 struct Closing<'p, 's> {
-    token: &'s CancellationToken,
+    signal: &'s Signal,
     waiting: Pin<&'p mut WaitForCancellationFuture<'s>>,
     is_heard: bool,
 }
@@ -108,7 +108,7 @@ impl Closing<'_, '_> {
         if !std::mem::replace(&mut self.is_heard, true) {
             return self.waiting.as_mut().poll(cx);
         }
-        if self.token.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        if self.signal.is_given() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -219,7 +219,7 @@ impl Connection {
         let sent = poll_fn(|cx| sending.poll(wire, patience, shared.limits.idle, cx)).await;
         drop(counted);
         match sent {
-            Sent::Whole if sending.keeps() && !shared.draining.is_cancelled() => {
+            Sent::Whole if sending.keeps() && !shared.draining.is_given() => {
                 let can_follow = poll_fn(|cx| Poll::Ready(wire.lock().skip(cx))).await;
                 if can_follow { Next::Request } else { Next::Linger }
             }
@@ -279,7 +279,7 @@ impl Connection {
     }
 
     /// Closes our half, then reads what the client still sends, to a limit, before closing the rest.
-    async fn linger(&mut self, closing: &CancellationToken) {
+    async fn linger(&mut self, closing: &Signal) {
         let wire = &self.wire;
         if poll_fn(|cx| wire.lock().poll_shutdown(cx)).await.is_err() {
             return;
@@ -287,7 +287,7 @@ impl Connection {
         let rest = poll_fn(|cx| wire.lock().poll_forget(cx));
         tokio::select! {
             _ = timeout(LINGER, rest) => {}
-            () = closing.cancelled() => {}
+            () = closing.given() => {}
         }
     }
 }

@@ -100,7 +100,7 @@ impl<S: Service> Front<S> {
             if let Ok(id) = HeaderValue::from_str(&line.asked.id) {
                 headers.insert(X_REQUEST_ID, id);
             }
-            if self.drain.pauses.is_cancelled() {
+            if self.drain.pauses.is_given() {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let outcome = response.extensions().get().copied().unwrap_or(Outcome::Ok);

@@ -87,7 +87,7 @@ async fn live() -> Response {
 }
 
 async fn ready<U>(State(app): State<Arc<App<U>>>) -> Response {
-    if app.relay.drain.pauses.is_cancelled() {
+    if app.relay.drain.pauses.is_given() {
         let outcome = Outcome::ShuttingDown;
         let mut response = json(error::status(outcome, None), r#"{"status":"draining"}"#);
         response.extensions_mut().insert(outcome);

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use backstop::app;
 use backstop::config::{Connections, Cors, KeyOrder, Provider, Runtime, Secrets, Server};
-use backstop::relay::Drain;
+use backstop::relay::{Drain, Signal};
 use backstop::retry::{Fault, Policy, Quota};
 use backstop::route::{Candidate, Card, Chain, Edits, ProgressMode, ProviderId, Route, Routes, Timeouts};
 use backstop::server::accept;

@@ -191,7 +191,7 @@ impl<U: Upstream> Dispatch<U> {
                 result.map_err(|rest| Refused::Rests(rest, news))
             }
             // Whoever waits for leave is in a pause.
-            () = relay.drain.pauses.cancelled() => Err(Refused::End(End::ShuttingDown)),
+            () = relay.drain.pauses.given() => Err(Refused::End(End::ShuttingDown)),
         };
         if self.queues_for(send) {
             send.wait = Duration::ZERO;

@@ -83,12 +83,13 @@ impl Book {
 
     /// The model of that name; known from now on.
     pub(super) fn model(&mut self, name: &Arc<str>) -> &mut Model {
-        let keys = self.keys.len();
-        self.models.entry(Arc::clone(name)).or_insert_with(|| Model {
-            seats: vec![Seat::default(); keys],
-            insisted: None,
-            news: Teller::default(),
-        })
+        // `entry` would want a name of its own each time.
+        if !self.models.contains_key(name) {
+            let seats = vec![Seat::default(); self.keys.len()];
+            let model = Model { seats, insisted: None, news: Teller::default() };
+            self.models.insert(Arc::clone(name), model);
+        }
+        self.models.get_mut(name).expect("it is there now")
     }
 
     /// The model under a key.

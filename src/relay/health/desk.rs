@@ -10,6 +10,7 @@ use super::book::Book;
 use super::news::News;
 use crate::config::{KeyOrder, Provider};
 use crate::route::Candidate;
+use crate::upstream::Connected;
 
 /// What logs call the key of a user.
 pub(in crate::relay) const USERS_OWN: &str = "the user's own";
@@ -67,6 +68,11 @@ impl Desk {
     /// The time of the book.
     pub(super) fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// For an attempt that has no connection yet.
+    pub(super) fn connected(&self) -> Connected {
+        Connected::after(self.began)
     }
 
     /// The moment that the book calls `time`; one that is out of reach is a year away.

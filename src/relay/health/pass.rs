@@ -44,6 +44,7 @@ impl Pass {
     pub(super) fn new(desk: Arc<Desk>, ask: &Ask<'_>, granted: Granted) -> Box<Self> {
         let Granted { key, leaves, passage, counted, left } = granted;
         Box::new(Self {
+            connected: desk.connected(),
             desk,
             model: Arc::clone(&ask.candidate.model),
             key,
@@ -53,7 +54,6 @@ impl Pass {
             leaves: Some(leaves),
             passage,
             counted,
-            connected: Connected::default(),
             left,
             opened: false,
         })

@@ -134,7 +134,7 @@ async fn the_signal_to_stop_ends_a_pause_at_once() {
     let mut waiting = pin!(respond(&relay, route(&["a"], 60), STREAM));
     assert!(matches!(futures_poll(&mut waiting), Poll::Pending));
 
-    drain.pauses.cancel();
+    drain.pauses.give();
     let failure = waiting.await.unwrap_err();
 
     assert_eq!(failure.outcome, Outcome::ShuttingDown);
@@ -149,7 +149,7 @@ async fn the_end_of_the_grace_ends_streams_and_attempts() {
     let drain = relay.drain.clone();
     let end = async {
         tokio::time::sleep(secs(3)).await;
-        drain.streams.cancel();
+        drain.streams.give();
     };
     let (text, failure, ()) = tokio::join!(text(response), hanging, end);
 

@@ -220,7 +220,7 @@ async fn a_client_that_leaves_and_the_end_of_the_grace_end_both() {
     let stop = async {
         tokio::time::sleep(secs(5)).await;
         assert_eq!(open(&relay), 2);
-        drain.streams.cancel();
+        drain.streams.give();
     };
     let (result, ()) = tokio::join!(respond(&relay, hedged(route(&["a", "b"], 2)), STREAM), stop);
 

@@ -161,7 +161,7 @@ async fn one_that_rests_outweighs_one_that_will_never_answer() {
 async fn a_drain_ends_the_wait() {
     let relay = worn_out(&["a"], 503, "busy", secs(1)).await;
     let route = route(&["a"], 3);
-    let (waits, ()) = tokio::join!(ask(&relay, &route), async { relay.drain.pauses.cancel() });
+    let (waits, ()) = tokio::join!(ask(&relay, &route), async { relay.drain.pauses.give() });
     assert_eq!(waits.unwrap_err().outcome, Outcome::ShuttingDown);
     assert_eq!(sent(&relay), []);
 }

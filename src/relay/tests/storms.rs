@@ -115,7 +115,7 @@ async fn a_drain_ends_the_wait_for_a_turn() {
     }
     tokio::time::sleep(Duration::from_millis(5_500)).await;
     let before = Instant::now();
-    relay.drain.pauses.cancel();
+    relay.drain.pauses.give();
     while let Some(ended) = callers.join_next().await {
         assert_eq!(ended.unwrap().unwrap_err().outcome, Outcome::ShuttingDown);
     }

@@ -230,8 +230,8 @@ async fn the_end_of_the_grace_ends_what_is_held_unless_it_has_finished() {
         assert!(tokio::time::timeout(secs(1), &mut waiting).await.is_err());
         let start = Instant::now();
 
-        drain.pauses.cancel();
-        drain.streams.cancel();
+        drain.pauses.give();
+        drain.streams.give();
         let result = waiting.await;
 
         assert_eq!(start.elapsed(), Duration::ZERO);

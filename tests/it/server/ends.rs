@@ -17,12 +17,12 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn until(end: CancellationToken) -> Self {
-        Self { begun: false, end: Some(Box::pin(end.cancelled_owned())), _dropped: None }
+    pub(super) fn until(end: &Signal) -> Self {
+        Self { begun: false, end: Some(Box::pin(end.given_owned())), _dropped: None }
     }
 
     pub(super) fn for_ever(dropped: DropGuard) -> Self {
-        Self { _dropped: Some(dropped), ..Self::until(CancellationToken::new()) }
+        Self { _dropped: Some(dropped), ..Self::until(&Signal::default()) }
     }
 }
 
@@ -67,8 +67,8 @@ impl http_body::Body for Mine {
 fn open(drain: &Drain) -> impl Fn(Request) -> Response + Clone + Send + Sync + 'static {
     let end = drain.streams.clone();
     move |request: Request| match request.uri().path() {
-        "/stream" => Response::new(Body::new(Stream::until(end.clone()))),
-        "/for-ever" => Response::new(Body::new(Stream::until(CancellationToken::new()))),
+        "/stream" => Response::new(Body::new(Stream::until(&end))),
+        "/for-ever" => Response::new(Body::new(Stream::until(&Signal::default()))),
         _ => text("ok"),
     }
 }
@@ -136,25 +136,24 @@ async fn with_nothing_under_way_it_stops_at_once() {
 #[tokio::test]
 async fn a_stream_may_end_within_the_grace() {
     let drain = Drain::default();
-    let end = CancellationToken::new();
+    let end = Signal::default();
     let stream_end = end.clone();
-    let server = Running::answering(drain.clone(), move |_| {
-        Response::new(Body::new(Stream::until(stream_end.clone())))
-    });
+    let server =
+        Running::answering(drain.clone(), move |_| Response::new(Body::new(Stream::until(&stream_end))));
     let mut client = server.client().await;
     client.send(STREAM).await;
     client.until("begun\r\n").await;
 
     let stop = server.stop();
     let finish = async {
-        drain.pauses.cancelled().await;
-        end.cancel();
+        drain.pauses.given().await;
+        end.give();
     };
     let (summary, ()) = tokio::join!(stop, finish);
 
     assert_eq!(summary, Summary { under_way: 1, cut: 0 });
     assert!(client.rest().await.ends_with("done\r\n0\r\n\r\n"));
-    assert!(!drain.streams.is_cancelled());
+    assert!(!drain.streams.is_given());
 }
 
 #[tokio::test]

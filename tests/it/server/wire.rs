@@ -64,16 +64,15 @@ async fn answers_are_these_bytes() {
 
 #[tokio::test]
 async fn a_stream_to_an_old_client_ends_with_its_connection() {
-    let end = CancellationToken::new();
+    let end = Signal::default();
     let stream_end = end.clone();
-    let server = Running::answering(Drain::default(), move |_| {
-        Response::new(Body::new(Stream::until(stream_end.clone())))
-    });
+    let server =
+        Running::answering(Drain::default(), move |_| Response::new(Body::new(Stream::until(&stream_end))));
     let mut client = server.client().await;
 
     client.send("GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").await;
     let begun = client.until("begun").await;
-    end.cancel();
+    end.give();
 
     assert!(!begun.contains("transfer-encoding") && !begun.contains("keep-alive"), "{begun}");
     assert_eq!(client.rest().await, "done");

@@ -106,10 +106,10 @@ async fn a_panic_on_a_thread_harms_no_other_connection_of_it() {
 #[tokio::test]
 async fn a_drain_waits_for_every_thread() {
     let drain = Drain::default();
-    let end = CancellationToken::new();
+    let end = Signal::default();
     let until = end.clone();
     let server = on_two(drain.clone(), move |request| match request.uri().path() {
-        "/stream" => Response::new(Body::new(Stream::until(until.clone()))),
+        "/stream" => Response::new(Body::new(Stream::until(&until))),
         _ => name(),
     });
     let mut clients = one_each(&server).await;
@@ -120,11 +120,11 @@ async fn a_drain_waits_for_every_thread() {
     }
 
     let ends = async {
-        drain.pauses.cancelled().await;
+        drain.pauses.given().await;
         for client in &mut idle {
             assert!(client.get("/").await.head.contains("connection: close"));
         }
-        end.cancel();
+        end.give();
         for client in &mut clients {
             assert!(client.rest().await.ends_with("done\r\n0\r\n\r\n"));
         }

@@ -82,7 +82,7 @@ async fn the_signal_to_stop_closes_the_line() {
     let drain = relay.drain.clone();
     let stop = async {
         tokio::time::sleep(secs(2)).await;
-        drain.pauses.cancel();
+        drain.pauses.give();
     };
 
     let (told, ()) = tokio::join!(tell(&relay, request(quiet(shown(&["a"], 60)), STREAM)), stop);
@@ -107,7 +107,7 @@ async fn the_end_of_the_grace_closes_the_line() {
     let drain = relay.drain.clone();
     let stop = async {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
-        drain.streams.cancel();
+        drain.streams.give();
     };
 
     let (told, ()) = tokio::join!(tell(&relay, request(quiet(shown(&["a"], 60)), STREAM)), stop);

@@ -51,7 +51,7 @@ async fn play(acts: Vec<Act>, route: Route, stop: Option<u64>) -> Option<Told> {
     let stop = async {
         if let Some(millis) = stop {
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            drain.streams.cancel();
+            drain.streams.give();
         }
     };
     let story = async {

@@ -167,7 +167,7 @@ async fn the_end_of_the_process_ends_the_search() {
         let response = respond(&relay, slow(resuming(&["a"], 5), 30), ASK).await.unwrap();
         let end = async {
             tokio::time::sleep(secs(40)).await;
-            if grace { drain.streams.cancel() } else { drain.pauses.cancel() }
+            if grace { drain.streams.give() } else { drain.pauses.give() }
         };
         let (text, ()) = tokio::join!(text(response), end);
 
