@@ -75,7 +75,7 @@ pub struct Summary {
     pub cut: usize,
 }
 
-/// Connections that have nothing left to do end within this time.
+/// Connections that have nothing left to do end within this time; it is also for clients to read the last answers.
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// Serves `front` to the clients of `listener` on `workers` until `shutdown`, then drains.

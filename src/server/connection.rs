@@ -89,7 +89,7 @@ pub(super) async fn serve<S: Service>(
         }
     };
     match next {
-        Next::Linger => connection.linger(&shared.closing).await,
+        Next::Linger => connection.linger().await,
         Next::Reset => connection.wire.lock().reset(),
         Next::Request | Next::Leave => {}
     }
@@ -279,15 +279,13 @@ impl Connection {
     }
 
     /// Closes our half, then reads what the client still sends, to a limit, before closing the rest.
-    async fn linger(&mut self, closing: &Signal) {
+    ///
+    /// A drain does not cut it short: it has written some of these answers itself.
+    async fn linger(&mut self) {
         let wire = &self.wire;
         if poll_fn(|cx| wire.lock().poll_shutdown(cx)).await.is_err() {
             return;
         }
-        let rest = poll_fn(|cx| wire.lock().poll_forget(cx));
-        tokio::select! {
-            _ = timeout(LINGER, rest) => {}
-            () = closing.given() => {}
-        }
+        let _ = timeout(LINGER, poll_fn(|cx| wire.lock().poll_forget(cx))).await;
     }
 }

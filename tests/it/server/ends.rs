@@ -214,7 +214,12 @@ async fn a_body_that_is_not_in_yet_holds_nothing_up() {
     client.until("100 Continue\r\n\r\n").await;
     let began = Instant::now();
 
-    let (summary, answer) = tokio::join!(server.stop(), client.answer());
+    let reads = async move {
+        let answer = client.answer().await;
+        assert_eq!(client.rest().await, "");
+        answer
+    };
+    let (summary, answer) = tokio::join!(server.stop(), reads);
 
     assert_eq!(summary, Summary { under_way: 1, cut: 0 });
     assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
@@ -222,6 +227,24 @@ async fn a_body_that_is_not_in_yet_holds_nothing_up() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(answer.header("x-should-retry"), None);
     assert_eq!(answer.header("connection"), Some("close"));
+}
+
+#[tokio::test]
+async fn who_still_sends_in_a_drain_reads_why_it_is_over() {
+    let server = Running::with_bodies_of(1_000_000, Cors::Loopback, Limits::default()).await;
+    let mut client = server.client().await;
+    client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 900000\r\n\r\n").await;
+    client.until("100 Continue\r\n\r\n").await;
+
+    let reads = async move {
+        let answer = client.answer().await;
+        assert_eq!((answer.status(), answer.code().as_str()), (503, "shutting_down"));
+        client.send(&"x".repeat(900_000)).await;
+        assert_eq!(client.rest().await, "");
+    };
+    let (summary, ()) = tokio::join!(server.stop(), reads);
+
+    assert_eq!(summary, Summary { under_way: 1, cut: 0 });
 }
 
 #[tokio::test]
