@@ -5,16 +5,17 @@
 //! is that of a client which no longer reads its answer. Each connection is one task on one of the
 //! [`workers`], owned by the loop; nothing on the way of a request spawns another.
 //!
-//! In a drain the listener is closed first, so whoever connects is refused and another process
-//! can take the address. Connections that are open stay until the last answer is out, so that a
+//! In a drain the listener is closed first, once those that waited are accepted, so whoever connects
+//! is refused and another process can take the address. Connections that are open stay until the last answer is out, so that a
 //! health check over one of them hears `503` from `/health/ready` in the meantime.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -99,18 +100,22 @@ pub async fn serve<S: Service>(
     let mut connections = JoinSet::new();
     let mut acceptor = Acceptor::default();
     let mut shutdown = pin!(shutdown);
-    loop {
-        let (stream, peer) = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = acceptor.next(&listener) => accepted,
-        };
+    let mut begin = |connections: &mut JoinSet<()>, (stream, peer): (TcpStream, SocketAddr)| {
         let (front, shared) = (Arc::clone(&front), Arc::clone(&shared));
         let serve = move |stream| connection::serve(stream, peer.ip(), front, shared);
-        workers.spawn(&mut connections, stream, serve);
+        workers.spawn(connections, stream, serve);
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = acceptor.next(&listener) => begin(&mut connections, accepted),
+        }
     }
-    drop(listener);
+    for accepted in Acceptor::last(listener) {
+        begin(&mut connections, accepted);
+    }
 
     let under_way = active.count();
     if under_way > 0 {

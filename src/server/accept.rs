@@ -64,6 +64,25 @@ impl Acceptor {
         }
     }
 
+    /// The connections that waited to be accepted when nobody else is to be: closing the listener would reset
+    /// them, though they may have asked already.
+    pub fn last(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+        // Asked of the kernel itself, for the runtime knows only what it has heard.
+        let listener = listener.into_std().ok();
+        let accepted = move || loop {
+            match listener.as_ref()?.accept() {
+                Err(error) if is_of_one_client(&error) => {}
+                accepted => return accepted.ok(),
+            }
+        };
+        let arrived = |(stream, peer): (std::net::TcpStream, SocketAddr)| {
+            stream.set_nonblocking(true).ok()?;
+            stream.set_nodelay(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, peer))
+        };
+        std::iter::from_fn(accepted).take(BACKLOG as usize).filter_map(arrived)
+    }
+
     fn log(&mut self, error: &io::Error) {
         if self.logged.is_some_and(|at| at.elapsed() < BETWEEN_LINES) {
             self.unsaid += 1;

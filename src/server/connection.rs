@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use http::{HeaderValue, Request, Response};
 use http_body::SizeHint;
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::WaitForCancellationFuture;
 
@@ -73,8 +74,8 @@ pub(super) async fn serve<S: Service>(
     let client = client.to_canonical().to_string().into();
     let mut connection = Connection { wire: wire::Shared::new(stream), client, patience };
     let next = {
-        let waiting = pin!(shared.closing.given());
-        let mut closing = Closing { signal: &shared.closing, waiting, is_heard: false };
+        let waiting = pin!(shared.closing.cancelled());
+        let mut closing = Closing { token: &shared.closing, waiting, is_heard: false, last_look: None };
         loop {
             let begin = |connection: &Connection, head| connection.begin(&front, &shared.active, head);
             let next = match connection.read(&shared.limits, &mut closing, begin).await {
@@ -101,14 +102,18 @@ struct Closing<'p, 's> {
     signal: &'s Signal,
     waiting: Pin<&'p mut WaitForCancellationFuture<'s>>,
     is_heard: bool,
+    last_look: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Closing<'_, '_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.is_heard, true) {
-            return self.waiting.as_mut().poll(cx);
+            ready!(self.waiting.as_mut().poll(cx));
+        } else if !self.token.is_cancelled() {
+            return Poll::Pending;
         }
-        if self.signal.is_given() { Poll::Ready(()) } else { Poll::Pending }
+        // What has come by now is answered, though the runtime may not have looked at the socket yet.
+        self.last_look.get_or_insert_with(|| Box::pin(yield_now())).as_mut().poll(cx)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Panics, drains, and clients that leave.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -245,6 +246,29 @@ async fn who_still_sends_in_a_drain_reads_why_it_is_over() {
     let (summary, ()) = tokio::join!(server.stop(), reads);
 
     assert_eq!(summary, Summary { under_way: 1, cut: 0 });
+}
+
+#[tokio::test]
+async fn who_waits_to_be_accepted_when_a_drain_begins_is_answered() {
+    let drain = Drain::default();
+    let server = Running::answering(drain.clone(), open(&drain));
+    assert_eq!(server.client().await.get("/").await.body, "ok", "it runs");
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        // Nothing else runs meanwhile: the kernel takes it all.
+        let mut client = std::net::TcpStream::connect(server.address).unwrap();
+        io::Write::write_all(&mut client, GET.as_bytes()).unwrap();
+        client.set_nonblocking(true).unwrap();
+        waiting.push(Client(TcpStream::from_std(client).unwrap()));
+    }
+
+    assert_eq!(server.stop().await.cut, 0);
+
+    for mut client in waiting {
+        let answer = client.answer().await;
+        assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
+        assert_eq!(client.rest().await, "");
+    }
 }
 
 #[tokio::test]
