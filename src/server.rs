@@ -132,6 +132,7 @@ pub async fn serve<S: Service>(
         // What is left after it has nothing to say, and goes with the set.
         let _ = timeout(CLOSE, all).await;
     }
-    connections.shutdown().await;
+    // A thread that is stuck never says that it has dropped its own.
+    let _ = timeout(CLOSE, connections.shutdown()).await;
     Summary { under_way, cut }
 }

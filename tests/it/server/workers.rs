@@ -57,8 +57,8 @@ async fn connections_are_spread_evenly_and_stay_where_they_are() {
     assert_eq!(server.stop().await, Summary { under_way: 0, cut: 0 });
 }
 
-#[tokio::test]
-async fn a_thread_that_is_busy_delays_no_other() {
+/// A server on two threads, with a client of each; the second one is busy until it is told that it is done.
+async fn one_busy() -> (Running, [Client; 2], mpsc::Sender<()>) {
     let (busy, began) = oneshot::channel();
     let (done, wait) = mpsc::channel::<()>();
     let work = Arc::new(Mutex::new(Some((busy, wait))));
@@ -70,10 +70,26 @@ async fn a_thread_that_is_busy_delays_no_other() {
         }
         name()
     });
-    let [mut idle, mut working] = one_each(&server).await;
-
+    let [idle, mut working] = one_each(&server).await;
     working.send("GET /work HTTP/1.1\r\nhost: x\r\n\r\n").await;
     soon("beginning of the work", began).await.unwrap();
+    (server, [idle, working], done)
+}
+
+#[tokio::test]
+async fn a_thread_that_is_stuck_holds_up_no_end() {
+    let (server, _clients, done) = one_busy().await;
+
+    // Ten seconds at most.
+    assert_eq!(server.stop().await, Summary { under_way: 1, cut: 1 });
+
+    done.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn a_thread_that_is_busy_delays_no_other() {
+    let (_server, [mut idle, mut working], done) = one_busy().await;
+
     for _ in 0..3 {
         assert_ne!(idle.get("/").await.body, "backstop-1");
     }
