@@ -66,6 +66,9 @@ impl HeadReader {
     /// Takes what was read; once the head is whole, it and what came behind it.
     pub fn push<'b>(&'b mut self, bytes: &'b [u8]) -> Result<Option<(Head, &'b [u8])>, Refusal> {
         if self.held.is_empty() {
+            // Some end the body of the request before with an empty line too many (RFC 9112, section 2.2).
+            let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let bytes = &bytes[empty..];
             let Some((head, length)) = parse(bytes)? else {
                 self.held.extend_from_slice(bytes);
                 self.seen = bytes.len();
@@ -85,7 +88,7 @@ impl HeadReader {
         Ok(Some((head, &self.held[length..])))
     }
 
-    /// Whether a part of a head is in.
+    /// Whether a part of a head is in; empty lines before it are none.
     pub fn has_begun(&self) -> bool {
         !self.held.is_empty()
     }

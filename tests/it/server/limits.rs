@@ -74,6 +74,19 @@ async fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[tokio::test]
+async fn an_empty_line_is_no_slow_head() {
+    let server = quick().await;
+    let mut client = server.client().await;
+    assert_eq!(client.get("/v1/models").await.status(), 200);
+    let began = Instant::now();
+
+    client.send("\r\n").await;
+
+    assert_eq!(client.rest().await, "", "nobody has asked");
+    assert!(began.elapsed() >= QUICK.idle / 2, "the limit is that of idle ones: {:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_slow_body_gets_a_408() {
     let server = quick().await;
     let mut client = server.client().await;

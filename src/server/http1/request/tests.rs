@@ -134,6 +134,26 @@ fn what_is_another_protocol_is_refused() {
 }
 
 #[test]
+fn empty_lines_before_a_request_are_no_part_of_it() {
+    let request = "GET / HTTP/1.1\r\nhost: x\r\n\r\nbehind";
+    for before in ["\r\n", "\r\n\r\n", "\n"] {
+        let both = format!("{before}{request}");
+        for size in [1, 2, 3, both.len()] {
+            assert_eq!(
+                read(both.as_bytes().chunks(size)),
+                read([request.as_bytes()]),
+                "{before:?} by {size}"
+            );
+        }
+        let mut heads = HeadReader::default();
+        assert!(heads.push(before.as_bytes()).expect("nothing wrong").is_none());
+        assert!(!heads.has_begun(), "{before:?}");
+        assert!(heads.push(b"\r\nG").expect("nothing wrong").is_none());
+        assert!(heads.has_begun());
+    }
+}
+
+#[test]
 fn whether_another_request_follows() {
     for (version, connection, keeps) in [
         ("1.1", "", true),
