@@ -11,8 +11,9 @@ const TRAILER_LINES: u32 = 100;
 
 /// Finds the payload between the sizes, byte by byte.
 ///
-/// As strict as hyper: a line ends with CR LF, a size has a digit and fits 64 bits, and nothing but
-/// white space or an extension follows it. Extensions and trailers are skipped.
+/// A line ends with CR LF, a size has a digit and fits 64 bits, and nothing but white space or an extension
+/// follows it. Extensions and trailers are skipped; what the lines of trailers hold is looked at where it may
+/// hide another message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunks {
     state: State,
@@ -21,6 +22,8 @@ pub struct Chunks {
     extensions: u32,
     trailers: u32,
     trailer_lines: u32,
+    /// Each trailer must be one.
+    is_strict: bool,
 }
 
 /// What comes next.
@@ -37,7 +40,8 @@ enum State {
     PayloadLf,
     /// A trailer, or the CR of the empty line that ends it all.
     Trailer,
-    InTrailer,
+    TrailerName,
+    TrailerValue,
     TrailerLf,
     LastLf,
     End,
@@ -58,6 +62,9 @@ pub enum BadChunk {
     /// A line that does not end with CR LF.
     #[error("no line end after {0}")]
     LineEnd(&'static str),
+    /// A line that is no trailer.
+    #[error("invalid trailer")]
+    Trailer,
     /// Trailers without end.
     #[error("more than 16 KiB or 100 lines of trailers")]
     Trailers,
@@ -70,9 +77,15 @@ impl Default for Chunks {
 }
 
 impl Chunks {
-    /// The beginning of a body.
+    /// The beginning of a body that is all there at its trailers, whatever they hold: that of a response.
     pub fn new() -> Self {
-        Self { state: State::Size, left: 0, extensions: 0, trailers: 0, trailer_lines: 0 }
+        Self { state: State::Size, left: 0, extensions: 0, trailers: 0, trailer_lines: 0, is_strict: false }
+    }
+
+    /// The beginning of a body behind which others may have seen another message, had the trailers a line that
+    /// is none: that of a request.
+    pub fn strict() -> Self {
+        Self { is_strict: true, ..Self::new() }
     }
 
     /// Whether the last chunk and the trailers have gone by.
@@ -131,8 +144,10 @@ impl Chunks {
             (State::PayloadLf, b'\n') => State::Size,
             (State::PayloadCr | State::PayloadLf, _) => return Err(BadChunk::LineEnd("a chunk")),
             (State::Trailer, b'\r') => State::LastLf,
-            (State::InTrailer, b'\r') => self.trailer(State::TrailerLf)?,
-            (State::Trailer | State::InTrailer, _) => self.trailer(State::InTrailer)?,
+            (State::Trailer | State::TrailerName | State::TrailerValue, _) => {
+                let next = self.in_trailer(byte)?;
+                self.trailer(next)?
+            }
             (State::TrailerLf, b'\n') => {
                 self.trailer_lines += 1;
                 if self.trailer_lines > TRAILER_LINES {
@@ -152,11 +167,30 @@ impl Chunks {
         self.left.checked_mul(16)?.checked_add(digit.into())
     }
 
+    /// What follows a byte of a trailer.
+    fn in_trailer(&self, byte: u8) -> Result<State, BadChunk> {
+        match (self.state, byte) {
+            (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
+            _ if !self.is_strict => Ok(State::TrailerValue),
+            (State::Trailer, b'\n') => Err(BadChunk::LineEnd("the last chunk")),
+            (State::TrailerValue, b'\n') => Err(BadChunk::LineEnd("a trailer")),
+            (State::TrailerName, b':') => Ok(State::TrailerValue),
+            (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
+            (State::Trailer | State::TrailerName, byte) if is_token(byte) => Ok(State::TrailerName),
+            _ => Err(BadChunk::Trailer),
+        }
+    }
+
     /// Counts a byte of the trailers.
     fn trailer(&mut self, next: State) -> Result<State, BadChunk> {
         self.trailers += 1;
         if self.trailers == TRAILERS { Err(BadChunk::Trailers) } else { Ok(next) }
     }
+}
+
+/// Whether a name may hold this byte (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ fn framing(version: Version, headers: &HeaderMap) -> Result<Framing, Refusal> {
         let mut codings = items(headers, &TRANSFER_ENCODING);
         let is_chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         return match codings.next() {
-            None if is_chunked => Ok(Framing::Chunked(Chunks::new())),
+            None if is_chunked => Ok(Framing::Chunked(Chunks::strict())),
             _ => Err(Refusal::Coding),
         };
     }

@@ -56,7 +56,7 @@ fn refused(head: &str) -> Refusal {
 
 #[test]
 fn where_a_body_ends() {
-    let chunked = || Framing::Chunked(Chunks::new());
+    let chunked = || Framing::Chunked(Chunks::strict());
     for (lines, framing) in [
         ("", Framing::Length(0)),
         ("content-length: 5\r\n", Framing::Length(5)),
