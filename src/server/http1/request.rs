@@ -105,6 +105,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(problem) => return Err(refusal(problem)),
     };
+    if !ends_lines(&bytes[..length], request.headers) {
+        return Err(Refusal::Malformed("invalid line end"));
+    }
     let copy = Bytes::copy_from_slice(&bytes[..length]);
     let (mut parts, ()) = Request::new(()).into_parts();
     let method = request.method.unwrap_or_default();
@@ -133,6 +136,17 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
         parts,
     };
     Ok(Some((head, length)))
+}
+
+/// Whether every line of a head ends with CR LF: the parser lets it be LF alone, and others may not.
+///
+/// A line begins behind the end of the one before it; looking there is cheaper than looking for line ends.
+fn ends_lines(head: &[u8], lines: &[httparse::Header<'_>]) -> bool {
+    let ends_before = |line: &httparse::Header<'_>| {
+        let start = line.name.as_ptr().addr() - head.as_ptr().addr();
+        head[..start].ends_with(b"\r\n")
+    };
+    head.ends_with(b"\r\n\r\n") && lines.iter().all(ends_before)
 }
 
 fn refusal(problem: httparse::Error) -> Refusal {

@@ -114,6 +114,19 @@ fn what_two_readers_could_read_differently_is_refused() {
     ] {
         assert_eq!(refused(&format!("POST / HTTP/1.1\r\n{lines}\r\n")), refusal, "{lines:?}");
     }
+    let line_end = Refusal::Malformed("invalid line end");
+    for head in [
+        "GET / HTTP/1.1\nhost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\nx: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\n\n",
+        "GET / HTTP/1.1\nhost: x\n\n",
+        "GET / HTTP/1.0\n\n",
+        "GET / HTTP/1.0\r\n\n",
+        "GET / HTTP/1.0\n\r\n",
+    ] {
+        assert_eq!(refused(head), line_end, "{head:?}");
+    }
     let old = refused("POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n");
     assert_eq!(old, Refusal::Malformed("transfer-encoding in HTTP/1.0"));
 }
