@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
@@ -117,18 +117,24 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     parts.version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers.reserve(request.headers.len());
     // Looking for a header costs more than seeing it go by.
-    let (mut is_framed, mut has_options, mut expects_leave) = (false, false, false);
+    let (mut is_framed, mut has_options, mut expects_leave, mut hosts) = (false, false, false, 0);
     for line in request.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| Refusal::Malformed("invalid header name"))?;
         is_framed |= name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
         has_options |= name == CONNECTION;
+        hosts += u32::from(name == HOST);
         expects_leave |= name == EXPECT && line.value.eq_ignore_ascii_case(b"100-continue");
         let value = HeaderValue::from_maybe_shared(same(line.value, bytes, &copy))
             .map_err(|_| Refusal::Malformed("invalid header value"))?;
         parts.headers.append(name, value);
     }
     let is_new = parts.version == Version::HTTP_11;
+    match hosts {
+        0 if is_new => return Err(Refusal::Malformed("no host")),
+        2.. => return Err(Refusal::Malformed("more than one host")),
+        _ => {}
+    }
     let head = Head {
         framing: if is_framed { framing(parts.version, &parts.headers)? } else { Framing::Length(0) },
         expects_leave: is_new && expects_leave,

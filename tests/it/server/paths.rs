@@ -123,7 +123,9 @@ async fn a_head_that_is_no_http_is_refused() {
     let server = running().await;
 
     let answer = server.ask("NONSENSE\r\n\r\n").await;
-    let long = server.ask(&format!("GET /v1/models HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(300_000))).await;
+    let long = server
+        .ask(&format!("GET /v1/models HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(300_000)))
+        .await;
 
     assert_eq!(answer.status(), 400);
     assert_eq!(long.status(), 431);

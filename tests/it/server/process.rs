@@ -57,9 +57,9 @@ async fn what_is_no_http_has_a_line_too() {
 
     for (request, status, why) in [
         ("NONSENSE\r\n\r\n".to_owned(), 400, "invalid"),
-        (post("{}").replace("host: x", "content-length: 3"), 400, "content-length"),
-        (format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(200_000)), 431, "large"),
-        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000)), 431, "large"),
+        (post("{}").replace("host: x", "host: x\r\ncontent-length: 3"), 400, "content-length"),
+        (format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(200_000)), 431, "large"),
+        (format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(200_000)), 431, "large"),
     ] {
         let mut client = Client(TcpStream::connect(address).await.unwrap());
         client.send(&request).await;

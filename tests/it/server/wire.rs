@@ -46,15 +46,15 @@ async fn answers_are_these_bytes() {
              HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n/b",
         ),
         (
-            "HEAD /abc HTTP/1.1\r\nconnection: close\r\n\r\n",
+            "HEAD /abc HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\n",
         ),
         (
-            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n2;ext\r\nab\r\n1\r\nc\r\n0\r\nx: y\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n2;ext\r\nab\r\n1\r\nc\r\n0\r\nx: y\r\n\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         ),
         (
-            "GET http://elsewhere/path HTTP/1.1\r\nconnection: close\r\n\r\n",
+            "GET http://elsewhere/path HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n/path",
         ),
     ] {
@@ -83,17 +83,22 @@ async fn what_is_no_request_is_told_so_and_let_go() {
     let server = echo();
     for (request, status) in [
         ("NONSENSE\r\n\r\n".to_owned(), 400),
-        ("POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n".to_owned(), 400),
-        ("POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".to_owned(), 400),
-        ("POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(), 501),
+        (
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"
+                .to_owned(),
+            400,
+        ),
+        ("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(), 501),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 505),
-        (format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(101)), 431),
-        (format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(65_536)), 431),
+        (format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(101)), 431),
+        (format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(65_536)), 431),
     ] {
         let mut client = server.client().await;
         client.send(&request).await;
         // Nobody takes it for a second request.
-        client.send("GET / HTTP/1.1\r\n\r\n").await;
+        client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
 
         let answer = client.answer().await;
 
@@ -108,10 +113,10 @@ async fn what_is_no_request_is_told_so_and_let_go() {
 async fn requests_may_come_all_at_once_and_in_any_pieces() {
     let server = echo();
     let requests = "GET /one HTTP/1.1\r\nhost: x\r\n\r\n\
-                    POST /two HTTP/1.1\r\ncontent-length: 4\r\n\r\nbody\
-                    POST /three HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n\
-                    POST /deaf HTTP/1.1\r\ncontent-length: 3\r\n\r\nxyz\
-                    GET /four HTTP/1.1\r\nconnection: close\r\n\r\n";
+                    POST /two HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody\
+                    POST /three HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n\
+                    POST /deaf HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nxyz\
+                    GET /four HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     for size in (1..40).chain([requests.len()]) {
         let mut client = server.client().await;
         let (mut reading, mut writing) = client.0.split();
@@ -150,7 +155,7 @@ async fn requests_may_come_all_at_once_and_in_any_pieces() {
 #[tokio::test]
 async fn a_client_that_waits_for_leave_gets_it_when_its_body_is_wanted() {
     let server = echo();
-    let head = "POST /a HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
+    let head = "POST /a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
 
     let mut patient = server.client().await;
     patient.send(head).await;
@@ -191,7 +196,7 @@ async fn an_answer_may_come_before_the_body() {
     let began = Instant::now();
     let mut client = server.client().await;
 
-    client.send("POST /deaf HTTP/1.1\r\ncontent-length: 1000000\r\n\r\n").await;
+    client.send("POST /deaf HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n").await;
     let answer = client.answer().await;
 
     assert_eq!((answer.header("connection"), answer.body.as_str()), (Some("close"), "heard nothing"));
@@ -205,7 +210,8 @@ async fn a_large_body_comes_as_it_was_sent() {
     let server = echo();
     let body = (0..150_000).map(|number: u32| number.to_string()).collect::<Vec<_>>().join(" ");
     let mut client = server.client().await;
-    let head = format!("POST /a HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head =
+        format!("POST /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     let request = head + &body;
     let (mut reading, mut writing) = client.0.split();
 

@@ -45,6 +45,24 @@ fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Got {
     parse(&heads.held).map_or_else(Got::Refused, |_| Got::Part)
 }
 
+#[test]
+fn a_request_names_its_host_once() {
+    let (none, several) = (Refusal::Malformed("no host"), Refusal::Malformed("more than one host"));
+    for (version, lines, refusal) in [
+        ("1.1", "", Some(none)),
+        ("1.1", "host: a\r\n", None),
+        ("1.1", "Host:\r\n", None),
+        ("1.1", "host: a\r\nHost: b\r\n", Some(several.clone())),
+        ("1.1", "host: a\r\nhost: a\r\n", Some(several.clone())),
+        ("1.0", "", None),
+        ("1.0", "host: a\r\n", None),
+        ("1.0", "host: a\r\nhost: b\r\n", Some(several)),
+    ] {
+        let head = format!("GET http://a/ HTTP/{version}\r\n{lines}\r\n");
+        assert_eq!(parsed(&head).err(), refusal, "{head:?}");
+    }
+}
+
 fn parsed(head: &str) -> Result<Head, Refusal> {
     let mut heads = HeadReader::default();
     heads.push(head.as_bytes()).map(|whole| whole.expect("a whole head").0)
@@ -67,7 +85,7 @@ fn where_a_body_ends() {
         ("transfer-encoding: chunked\r\n", chunked()),
         ("Transfer-Encoding:\tCHUNKED\r\n", chunked()),
     ] {
-        let head = parsed(&format!("POST / HTTP/1.1\r\n{lines}\r\n")).expect(lines);
+        let head = parsed(&format!("POST / HTTP/1.1\r\nhost: x\r\n{lines}\r\n")).expect(lines);
         assert_eq!(head.framing, framing, "{lines:?}");
     }
 }
@@ -112,7 +130,7 @@ fn what_two_readers_could_read_differently_is_refused() {
         ("x: y\rz\r\n", value.clone()),
         ("x: y\r\rcontent-length: 5\r\n", value),
     ] {
-        assert_eq!(refused(&format!("POST / HTTP/1.1\r\n{lines}\r\n")), refusal, "{lines:?}");
+        assert_eq!(refused(&format!("POST / HTTP/1.1\r\nhost: x\r\n{lines}\r\n")), refusal, "{lines:?}");
     }
     let line_end = Refusal::Malformed("invalid line end");
     for head in [
@@ -178,7 +196,7 @@ fn whether_another_request_follows() {
         ("1.0", "connection: Keep-Alive\r\n", true),
         ("1.0", "connection: keep-alive, close\r\n", false),
     ] {
-        let head = parsed(&format!("GET / HTTP/{version}\r\n{connection}\r\n")).expect("a head");
+        let head = parsed(&format!("GET / HTTP/{version}\r\nhost: x\r\n{connection}\r\n")).expect("a head");
         assert_eq!(head.keeps_alive, keeps, "{version} {connection}");
     }
 }
@@ -191,7 +209,9 @@ fn leave_is_expected_by_who_says_so_and_knows_it() {
         ("1.1", "tea", false),
         ("1.0", "100-continue", false),
     ] {
-        let head = parsed(&format!("POST / HTTP/{version}\r\nexpect: {expect}\r\ncontent-length: 1\r\n\r\n"));
+        let head = parsed(&format!(
+            "POST / HTTP/{version}\r\nhost: x\r\nexpect: {expect}\r\ncontent-length: 1\r\n\r\n"
+        ));
         assert_eq!(head.expect("a head").expects_leave, expects, "{version} {expect}");
     }
 }
@@ -204,22 +224,22 @@ fn targets_of_all_forms_have_a_path() {
         ("http://host", "/"),
         ("*", "*"),
     ] {
-        let head = parsed(&format!("OPTIONS {target} HTTP/1.1\r\n\r\n")).expect(target);
+        let head = parsed(&format!("OPTIONS {target} HTTP/1.1\r\nhost: x\r\n\r\n")).expect(target);
         assert_eq!(head.parts.uri.path(), path, "{target}");
     }
-    let brewed = parsed("BREW /pot HTTP/1.1\r\n\r\n").expect("a method of their own");
+    let brewed = parsed("BREW /pot HTTP/1.1\r\nhost: x\r\n\r\n").expect("a method of their own");
     assert_eq!(brewed.parts.method, "BREW");
 }
 
 #[test]
 fn a_head_is_bounded() {
-    let lines = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(count));
+    let lines = |count: usize| format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(count - 1));
     assert!(parsed(&lines(100)).is_ok());
     assert_eq!(refused(&lines(101)), Refusal::TooLarge);
 
     let long = |length: usize| {
-        let rest = "GET / HTTP/1.1\r\nx: \r\n\r\n".len();
-        format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(length - rest))
+        let rest = "GET / HTTP/1.1\r\nhost: x\r\nx: \r\n\r\n".len();
+        format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(length - rest))
     };
     for size in [LONGEST, 1000, 1] {
         assert!(matches!(read(long(LONGEST).as_bytes().chunks(size)), Got::Whole { .. }), "{size}");
@@ -246,7 +266,7 @@ fn sound() -> impl Strategy<Value = (String, String, Headers, Vec<u8>)> {
 fn bytes(method: &str, target: &str, headers: &Headers, behind: &[u8]) -> Vec<u8> {
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let lines = lines.concat();
-    [format!("{method} {target} HTTP/1.1\r\n{lines}\r\n").as_bytes(), behind].concat()
+    [format!("{method} {target} HTTP/1.1\r\nhost: x\r\n{lines}\r\n").as_bytes(), behind].concat()
 }
 
 fn nearly_sound() -> impl Strategy<Value = Vec<u8>> {
@@ -291,7 +311,7 @@ proptest! {
             panic!("no head in {bytes:?}");
         };
         prop_assert_eq!((read_method, uri, rest), (method, target, behind));
-        prop_assert_eq!(read_headers.len(), headers.len());
+        prop_assert_eq!(read_headers.len(), headers.len() + 1);
         for (name, value) in headers {
             prop_assert!(read_headers.get_all(&name).iter().any(|read| read == value.as_str()), "{}", name);
         }

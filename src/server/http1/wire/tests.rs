@@ -31,7 +31,8 @@ async fn head(wire: &mut Wire) -> Parts {
 async fn a_large_body_fills_one_buffer_of_its_size() {
     let (mut wire, mut client) = pair().await;
     let body: Vec<u8> = (0..1_000_000_u32).map(|number| number.to_be_bytes()[2]).collect();
-    let request = [b"POST / HTTP/1.1\r\ncontent-length: 1000000\r\n\r\n", &body[..], b"next"].concat();
+    let request =
+        [b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n", &body[..], b"next"].concat();
 
     let read = async {
         head(&mut wire).await;
@@ -52,7 +53,8 @@ async fn a_large_body_fills_one_buffer_of_its_size() {
 #[tokio::test]
 async fn a_small_body_is_there_with_its_head_and_what_follows_stays() {
     let (mut wire, mut client) = pair().await;
-    let request = "POST /1 HTTP/1.1\r\ncontent-length: 4\r\n\r\nbodyGET /2 HTTP/1.1\r\n\r\n";
+    let request =
+        "POST /1 HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbodyGET /2 HTTP/1.1\r\nhost: x\r\n\r\n";
     client.write_all(request.as_bytes()).await.unwrap();
 
     head(&mut wire).await;
@@ -68,7 +70,7 @@ async fn a_small_body_is_there_with_its_head_and_what_follows_stays() {
 async fn an_announcement_is_believed_only_so_far() {
     let (mut wire, mut client) = pair().await;
     let mut whole = BytesMut::new();
-    client.write_all(b"POST / HTTP/1.1\r\ncontent-length: 10000000000\r\n\r\nabc").await.unwrap();
+    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000000\r\n\r\nabc").await.unwrap();
     head(&mut wire).await;
 
     while whole.len() < 3 {
@@ -82,9 +84,9 @@ async fn an_announcement_is_believed_only_so_far() {
 #[tokio::test]
 async fn what_is_sent_ahead_is_bounded_and_not_lost() {
     let (mut wire, mut client) = pair().await;
-    client.write_all(b"GET /first HTTP/1.1\r\n\r\n").await.unwrap();
+    client.write_all(b"GET /first HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     head(&mut wire).await;
-    let request = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(50_000));
+    let request = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(50_000));
 
     let watch = async {
         while wire.behind.len() < BEHIND {
@@ -106,7 +108,10 @@ async fn what_is_sent_ahead_is_bounded_and_not_lost() {
 #[tokio::test]
 async fn a_body_that_breaks_off_never_ends() {
     let (mut wire, mut client) = pair().await;
-    client.write_all(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc").await.unwrap();
+    client
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc")
+        .await
+        .unwrap();
     head(&mut wire).await;
     drop(client);
 
