@@ -200,19 +200,19 @@ impl Connection {
         let Exchange { asked, mut answer, counted } = exchange;
         let Self { wire, patience, .. } = self;
         let begun = poll_fn(|cx| {
-            let was_in = {
+            let listened = {
                 let mut wire = wire.lock();
                 if wire.poll_gone(cx).is_ready() {
                     return Poll::Ready(None);
                 }
-                wire.has_body()
+                wire.listens()
             };
             if let Poll::Ready(response) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Some(Sending::begin(response, asked, wire, cx)));
             }
             let mut wire = wire.lock();
-            // Once its body is in, nobody else listens to the client.
-            if wire.is_gone() || (!was_in && wire.poll_gone(cx).is_ready()) {
+            // Once its body is in, nobody else listens to the client; and a body that was taken leaves room.
+            if wire.is_gone() || (!listened && wire.poll_gone(cx).is_ready()) {
                 return Poll::Ready(None);
             }
             Poll::Pending

@@ -13,8 +13,9 @@ use super::request::{Framing, Head, HeadReader, Refusal};
 use crate::http1::chunks::BadChunk;
 use crate::http1::room;
 
-/// How much of a request is read before anybody asks for its body, in bytes; also what is kept of requests that a
-/// client sends without waiting for its answers.
+/// How much of a request is read before anybody asks for its body, in bytes; also how much is read of requests that
+/// a client sends without waiting for its answers. Only behind a chunked body, whose end nobody knows before, there
+/// may be more: what came with it in one read.
 const BEHIND: usize = 16 * 1024;
 
 /// How much of a body that nobody wants is read so that the connection can go on, in bytes.
@@ -121,11 +122,10 @@ impl Wire {
         self.is_wanted = false;
     }
 
-    /// Ready when the client has closed. What it sends instead is kept, to a limit, from where its close is
-    /// not seen any more; nor is it before the body of its request is in.
+    /// Ready when the client has closed. What it sends instead is kept as long as this [`listens`](Self::listens).
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.gone {
-            if !self.has_body() || self.behind.len() >= BEHIND {
+            if !self.listens() {
                 return Poll::Pending;
             }
             let Self { stream, behind, .. } = self;
@@ -136,6 +136,12 @@ impl Wire {
             self.gone = read == 0;
         }
         Poll::Ready(())
+    }
+
+    /// Whether the close of the client is waited for: not before the body of its request is in, for that is
+    /// another's to read, nor once as much is kept as may be.
+    pub fn listens(&self) -> bool {
+        self.behind.len() < BEHIND && self.has_body()
     }
 
     /// Whether the client is known to have closed.
