@@ -32,10 +32,13 @@ use crate::relay::{Outcome, Signal};
 use crate::retry::Words;
 use crate::telemetry;
 
-/// How long a client that we are done with may go on sending before its socket is closed.
+/// How long a client that we are done with may be silent before its socket is closed.
 ///
 /// Closing a socket with unread bytes resets it, and the reset can overtake the answer.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long such a client may go on sending, for it may read only when it has sent all; nginx waits as long.
+const LINGER_IN_ALL: Duration = Duration::from_secs(30);
 
 /// What the connections of a server share.
 #[derive(Debug, Clone)]
@@ -287,10 +290,30 @@ impl Connection {
     ///
     /// A drain does not cut it short: it has written some of these answers itself.
     async fn linger(&mut self) {
-        let wire = &self.wire;
-        if poll_fn(|cx| wire.lock().poll_shutdown(cx)).await.is_err() {
-            return;
+        let Self { wire, patience, .. } = self;
+        if poll_fn(|cx| wire.lock().poll_shutdown(cx)).await.is_ok() {
+            outlast(patience, |cx| wire.lock().poll_forget(cx)).await;
         }
-        let _ = timeout(LINGER, poll_fn(|cx| wire.lock().poll_forget(cx))).await;
     }
 }
+
+/// Waits until a client has closed, of which `forget` forgets a piece; or is silent, or goes on for too long.
+async fn outlast(patience: &mut Patience, mut forget: impl FnMut(&mut Context<'_>) -> Poll<bool>) {
+    let began = Instant::now();
+    let (mut due, end) = (began + LINGER, began + LINGER_IN_ALL);
+    poll_fn(|cx| {
+        while let Poll::Ready(more) = forget(cx) {
+            let now = Instant::now();
+            // A client that never pauses leaves the timer no turn.
+            if !more || now >= end {
+                return Poll::Ready(());
+            }
+            due = end.min(now + LINGER);
+        }
+        patience.poll(due, cx)
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests;

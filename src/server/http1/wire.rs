@@ -310,13 +310,13 @@ impl Wire {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// Reads and forgets until the client closes.
-    pub fn poll_forget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads and forgets a piece; whether another one may come, for the client has not closed.
+    pub fn poll_forget(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.behind = Bytes::new();
-        while !self.gone {
+        if !self.gone {
             self.gone = ready!(poll_read(&mut self.stream, room::READ, cx, <[u8]>::is_empty));
         }
-        Poll::Ready(())
+        Poll::Ready(!self.gone)
     }
 
     /// Has the close of the socket throw away what the client has not read, and say so.
