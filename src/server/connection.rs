@@ -131,7 +131,7 @@ struct Connection {
 struct Exchange<A> {
     asked: Asked,
     answer: Pin<Box<A>>,
-    // Dropped last: whoever hears that there is none any more finds that it has ended.
+    /// Dropped last: whoever hears that there is none any more finds that it has ended.
     counted: Counted,
 }
 
@@ -200,7 +200,8 @@ impl Connection {
     where
         A: Future<Output = Response<Guarded>>,
     {
-        let Exchange { asked, mut answer, counted } = exchange;
+        // What is bound first is dropped last.
+        let Exchange { counted, asked, mut answer } = exchange;
         let Self { wire, patience, .. } = self;
         let begun = poll_fn(|cx| {
             let listened = {
@@ -225,13 +226,15 @@ impl Connection {
         };
         drop(answer);
         let sent = poll_fn(|cx| sending.poll(wire, patience, shared.limits.idle, cx)).await;
+        let (keeps, ends_with_connection) = (sending.keeps(), sending.ends_with_connection());
+        drop(sending);
         drop(counted);
         match sent {
-            Sent::Whole if sending.keeps() && !shared.draining.is_given() => {
+            Sent::Whole if keeps && !shared.draining.is_cancelled() => {
                 let can_follow = poll_fn(|cx| Poll::Ready(wire.lock().skip(cx))).await;
                 if can_follow { Next::Request } else { Next::Linger }
             }
-            Sent::Cut if sending.ends_with_connection() => Next::Reset,
+            Sent::Cut if ends_with_connection => Next::Reset,
             Sent::Whole | Sent::Cut => Next::Linger,
             Sent::Late => Next::Reset,
             Sent::Gone => Next::Leave,

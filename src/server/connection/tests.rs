@@ -1,6 +1,21 @@
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::Frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::time::{interval_at, sleep};
 
 use super::*;
+use crate::config::Cors;
+use crate::relay::Drain;
 
 /// Longer than the clock's smallest step.
 const NEARLY: Duration = Duration::from_millis(5);
@@ -68,4 +83,84 @@ async fn who_never_pauses_is_not_waited_for_without_end() {
         sleep(Duration::from_secs(1)).await;
     }
     panic!("a flood has no end");
+}
+
+/// Notes how many requests are under way when it is dropped.
+#[derive(Clone)]
+struct Witness {
+    active: Active,
+    noted: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.noted.lock().unwrap().push(self.active.count());
+    }
+}
+
+/// A body that begins and does not go on.
+struct Stream {
+    begun: bool,
+    _witness: Witness,
+}
+
+impl http_body::Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(Frame::data("begun".into()))))
+    }
+}
+
+#[tokio::test]
+async fn a_request_counts_until_all_that_answers_it_is_gone() {
+    for path in ["/wait", "/stream"] {
+        let (active, noted) = (Active::default(), Arc::default());
+        let witness =
+            Arc::new(Mutex::new(Some(Witness { active: active.clone(), noted: Arc::clone(&noted) })));
+        let asked = Arc::new(Notify::new());
+        let heard = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: Request| {
+            heard.notify_one();
+            let witness = witness.lock().unwrap().take().expect("one request");
+            async move {
+                if request.uri().path() == "/wait" {
+                    let _witness = witness;
+                    return pending().await;
+                }
+                Ok::<_, Infallible>(Response::new(Body::new(Stream { begun: false, _witness: witness })))
+            }
+        });
+        let front = Arc::new(Front::new(service, Cors::Loopback, Drain::default()));
+        let shared = Shared {
+            limits: Limits::default(),
+            draining: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            active: active.clone(),
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+
+        let leaves = async {
+            client.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+            asked.notified().await;
+            let mut read = Vec::new();
+            while path == "/stream" && !read.ends_with(b"begun\r\n") {
+                client.read_buf(&mut read).await.unwrap();
+            }
+            drop(client);
+        };
+        tokio::join!(serve(stream, peer.ip(), front, Arc::new(shared)), leaves);
+
+        assert_eq!(*noted.lock().unwrap(), [1], "{path}");
+        assert_eq!(active.count(), 0, "{path}");
+    }
 }
