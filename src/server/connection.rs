@@ -83,7 +83,7 @@ pub(super) async fn serve<S: Service>(
             let begin = |connection: &Connection, head| connection.begin(&front, &shared.active, head);
             let next = match connection.read(&shared.limits, &mut closing, begin).await {
                 Ok(exchange) => connection.finish(exchange, &shared).await,
-                Err(Without::Nothing) => Next::Leave,
+                Err(Without::Nothing) => connection.part(),
                 // Seldom, and larger than all the rest.
                 Err(why) => Box::pin(connection.refuse(why, &shared.limits)).await,
             };
@@ -239,6 +239,12 @@ impl Connection {
             Sent::Late => Next::Reset,
             Sent::Gone => Next::Leave,
         }
+    }
+
+    /// What follows when no request does. A client that still sends the body of its last one may not have read the
+    /// answer yet.
+    fn part(&self) -> Next {
+        if self.wire.lock().is_at_end() { Next::Leave } else { Next::Linger }
     }
 
     /// Tells a client why its request is none. There is no telling where another one would begin.

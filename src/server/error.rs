@@ -153,8 +153,8 @@ impl IntoResponse for ApiError {
         if let Some(route) = self.route.and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok()) {
             headers.insert(X_BACKSTOP_ROUTE, route);
         }
-        if matches!(self.outcome, Outcome::TooLarge | Outcome::RequestTimeout) {
-            // The rest of the request is not read, so nothing can follow it on this connection.
+        if self.outcome == Outcome::RequestTimeout {
+            // The rest of the request might still come, and it has been waited for long enough.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

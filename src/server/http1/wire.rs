@@ -18,9 +18,6 @@ use crate::http1::room;
 /// may be more: what came with it in one read.
 const BEHIND: usize = 16 * 1024;
 
-/// How much of a body that nobody wants is read so that the connection can go on, in bytes.
-const UNWANTED: usize = 64 * 1024;
-
 const LEAVE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A socket that the task of its connection shares with the body of the request under way. Both run in that
@@ -71,8 +68,11 @@ pub(in crate::server) enum Begun {
 }
 
 impl Wire {
-    /// The head of the next request.
+    /// The head of the next request, behind what is left of a body that nobody wants.
     pub fn poll_head(&mut self, heads: &mut HeadReader, cx: &mut Context<'_>) -> Poll<Begun> {
+        if !self.is_at_end() {
+            ready!(self.poll_skip(cx));
+        }
         loop {
             let pushed = if self.behind.is_empty() {
                 let Self { stream, behind, .. } = self;
@@ -161,22 +161,6 @@ impl Wire {
             Framing::Chunked(chunks) => chunks.is_ended(),
             Framing::Broken => false,
         }
-    }
-
-    /// Reads over what has come of a body that nobody wants; whether another request can follow then.
-    pub fn skip(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut scrap = BytesMut::new();
-        let mut skipped = 0;
-        // A client that still waits for leave may or may not send its body now.
-        let may_come = self.leave.is_empty() || !self.behind.is_empty();
-        while !self.is_at_end() && !self.is_wanted && may_come && skipped < UNWANTED {
-            scrap.clear();
-            match self.poll_body(&mut scrap, BEHIND, cx) {
-                Poll::Ready(Ok(read)) => skipped += read,
-                Poll::Ready(Err(_)) | Poll::Pending => return false,
-            }
-        }
-        self.is_at_end()
     }
 
     /// What must go out before anything else may: the rest of a leave that has gone out in part.
@@ -348,6 +332,8 @@ fn read_into(stream: &mut TcpStream, whole: &mut BytesMut, most: usize, cx: &mut
     let read = ready!(pin!(stream.read_buf(&mut limited)).poll(cx));
     Poll::Ready(read.unwrap_or(0))
 }
+
+mod unwanted;
 
 #[cfg(test)]
 mod tests;

@@ -249,6 +249,25 @@ async fn who_still_sends_in_a_drain_reads_why_it_is_over() {
 }
 
 #[tokio::test]
+async fn who_still_sends_a_body_that_nobody_wants_is_not_reset() {
+    let drain = Drain::default();
+    let server = Running::answering(drain.clone(), open(&drain));
+    let mut client = server.client().await;
+    client.send("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n").await;
+    assert_eq!(client.answer().await.header("connection"), None);
+
+    let sends = async move {
+        assert_eq!(client.rest().await, "");
+        for _ in 0..6 {
+            client.send(&"x".repeat(10_000)).await;
+        }
+    };
+    let (summary, ()) = tokio::join!(server.stop(), sends);
+
+    assert_eq!(summary, Summary { under_way: 0, cut: 0 });
+}
+
+#[tokio::test]
 async fn who_waits_to_be_accepted_when_a_drain_begins_is_answered() {
     let drain = Drain::default();
     let server = Running::answering(drain.clone(), open(&drain));

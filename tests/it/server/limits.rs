@@ -205,6 +205,39 @@ async fn broken_chunks_are_the_clients_mistake() {
 
     let answer = client.answer().await;
     assert_eq!((answer.status(), answer.code().as_str()), (400, "invalid_request"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    client.send("GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(client.rest().await, "", "nobody knows where the next request begins");
+}
+
+#[tokio::test]
+async fn a_short_body_that_nobody_wants_may_come_behind_its_answer() {
+    let server = Running::paths(Cors::Loopback, Limits::default()).await;
+    let mut client = server.client().await;
+
+    for (path, length, status) in
+        [("/nowhere", 5, 404), ("/v1/models", 30_000, 405), ("/v1/chat/completions", 1001, 413)]
+    {
+        client.send(&format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status(), answer.header("connection")), (status, None), "{path}");
+        client.send(&"x".repeat(length)).await;
+    }
+
+    assert_eq!(client.get("/v1/models").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_short_body_that_nobody_wants_and_that_does_not_come_is_an_idle_connection() {
+    let server = quick().await;
+    let mut client = server.client().await;
+    let began = Instant::now();
+
+    client.send("POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab").await;
+    assert_eq!(client.answer().await.status(), 404);
+
+    assert_eq!(client.rest().await, "");
+    assert!(began.elapsed() >= QUICK.idle, "no sooner than its limit: {:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ async fn requests_may_come_all_at_once_and_in_any_pieces() {
                     GET /four HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     for size in (1..40).chain([requests.len()]) {
         let mut client = server.client().await;
+        client.0.set_nodelay(true).unwrap();
         let (mut reading, mut writing) = client.0.split();
         let write = async {
             for piece in requests.as_bytes().chunks(size) {
