@@ -269,7 +269,7 @@ impl Connection {
                 error
             }
             Without::Refused(refusal) => {
-                tracing::info!(client = %self.client, "refused what is no HTTP request: {refusal}");
+                tracing::info!(request_id = %id, client = %self.client, "refused what is no HTTP request: {refusal}");
                 ApiError::no_request(&refusal)
             }
         };

@@ -64,9 +64,11 @@ async fn what_is_no_http_has_a_line_too() {
         let mut client = Client(TcpStream::connect(address).await.unwrap());
         client.send(&request).await;
 
-        assert_eq!(client.answer().await.status(), status, "{why}");
+        let answer = client.answer().await;
+        assert_eq!(answer.status(), status, "{why}");
         let line = program.line("refused what is no HTTP request").await;
         assert!(line.contains(r#""client":"127.0.0.1""#) && line.contains(why), "{line}");
+        assert!(line.contains(answer.header("x-request-id").unwrap()), "{line}");
         assert!(line.len() < 500, "{line}");
     }
     let mut client = Client(TcpStream::connect(address).await.unwrap());
