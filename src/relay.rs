@@ -43,6 +43,7 @@ mod stream;
 mod tests;
 pub mod user;
 
+pub use answer::AT_ONCE;
 pub use body::Body;
 pub use drain::{Drain, Signal};
 pub use failure::{Attempt, Failure};

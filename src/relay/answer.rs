@@ -18,6 +18,10 @@ const QUOTA: HeaderName = HeaderName::from_static("x-backstop-quota-remaining");
 
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
+/// Fewer bytes than this go out in one write, mostly: a client that leaves while they do is not missed. Whoever
+/// sends more asks for their end once they have gone out, and not before.
+pub const AT_ONCE: usize = 64 * 1024;
+
 /// An answer on its way to the client.
 pub(super) struct Answer<U: Upstream> {
     pub(super) headers: HeaderMap,
@@ -25,7 +29,8 @@ pub(super) struct Answer<U: Upstream> {
 }
 
 pub(super) enum Content<U: Upstream> {
-    /// All of it at once; the observer, where there still is one, learns that it went out.
+    /// All of it at once; the observer, where there still is one, learns that it goes out, or of [`AT_ONCE`] bytes
+    /// and more that it has.
     Whole(Bytes, Option<Box<Observer>>),
     Stream(Box<Stream<U>>),
 }
@@ -40,10 +45,13 @@ impl<U: Upstream> Content<U> {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         match self {
             Self::Whole(bytes, observer) => {
-                if let Some(mut observer) = observer.take() {
+                let bytes = std::mem::take(bytes);
+                if bytes.len() < AT_ONCE
+                    && let Some(mut observer) = observer.take()
+                {
                     observer.ended(Outcome::Ok);
                 }
-                Poll::Ready(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()))
+                Poll::Ready(Some(bytes).filter(|bytes| !bytes.is_empty()))
             }
             Self::Stream(stream) => stream.poll_next(cx),
         }

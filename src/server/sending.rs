@@ -143,6 +143,10 @@ impl Sending {
             && self.outbox.has_room()
         {
             if self.outbox.is_whole() {
+                if self.outbox.is_empty() {
+                    // It was more than a write, and all of it has gone out: whoever made it hears of that.
+                    let _ = Pin::new(body).poll_frame(cx);
+                }
                 self.body = Rest::Nothing;
                 break;
             }

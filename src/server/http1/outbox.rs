@@ -4,15 +4,14 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::response::Ending;
-use crate::http1::numbers::push_number;
-use crate::http1::room::SLICES;
+use super::response::{Ending, push_number};
+use crate::relay::AT_ONCE;
 
 /// How many pieces of a body go out in one write, beside what comes before and behind them.
 pub(in crate::server) const PIECES: usize = SLICES - 2;
 
 /// So many bytes are worth a write of their own: no more pieces are asked for.
-const PLENTY: usize = 64 * 1024;
+const PLENTY: usize = AT_ONCE;
 
 /// Bytes on their way out: a head or the size of a chunk, pieces of a body, and what ends them.
 #[derive(Debug)]

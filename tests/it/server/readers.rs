@@ -1,5 +1,6 @@
 //! Clients that read their answers slowly, or not at all.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -11,7 +12,7 @@ use http_body::Frame;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::*;
-use crate::support::{route_to, soon};
+use crate::support::{Log, route_to, soon};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -87,10 +88,9 @@ async fn who_reads_slowly_gets_it_all() {
     }
 }
 
-#[tokio::test]
-async fn a_provider_is_not_kept_for_who_does_not_read() {
-    let provider = Provider::start(Act::tokens(40_000)).unwrap();
-    let source = Source::Text { name: "test.toml".to_owned(), text: route_to(&provider) };
+/// Backstop before `provider`, with limits that a test can wait for.
+fn relaying(provider: &Provider) -> (SocketAddr, JoinSet<io::Result<Summary>>) {
+    let source = Source::Text { name: "test.toml".to_owned(), text: route_to(provider) };
     let loaded = config::load(&source, &Environment::new(), &Overrides::default());
     let runtime = Arc::new(loaded.unwrap_or_else(|faults| panic!("{faults}")).runtime);
     let upstream = Real::new(Arc::clone(&runtime)).unwrap();
@@ -98,9 +98,56 @@ async fn a_provider_is_not_kept_for_who_does_not_read() {
     let address = listener.local_addr().unwrap();
     let mut task = JoinSet::new();
     task.spawn(app::run_with(listener, runtime, upstream, QUICK, Workers::here(), pending()));
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_provider_is_not_kept_for_who_does_not_read() {
+    let provider = Provider::start(Act::tokens(40_000)).unwrap();
+    let (address, _task) = relaying(&provider);
     let mut client = Client(TcpStream::connect(address).await.unwrap());
 
     client.send(&post(r#"{"model":"r","stream":true,"messages":[]}"#)).await;
 
     assert_eq!(soon("end of the attempt", provider.wait_ended(0)).await, Ended::ClientLeft);
+}
+
+#[tokio::test]
+async fn an_answer_is_no_success_before_it_has_gone_out() {
+    let log = Log::begin();
+    let ask = async |length: usize| {
+        let provider = Provider::start(Act::answer("x".repeat(length)).whole()).unwrap();
+        let (address, task) = relaying(&provider);
+        let mut client = Client(TcpStream::connect(address).await.unwrap());
+        client.send(&post(r#"{"model":"r","messages":[]}"#)).await;
+        let head = client.until("\r\n\r\n").await;
+        let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
+        (client, length.parse::<usize>().unwrap(), task)
+    };
+    // What is round the text.
+    let around = ask(1).await.1 - 1;
+    log.ended(1).await;
+    let (all, much) = (64 * 1024 - around, 10_000_000);
+
+    for (length, share, outcome) in [
+        (all - 1, 1, "ok"),
+        // From here on it is more than a write.
+        (all, 1, "ok"),
+        (all + 1, 1, "ok"),
+        (much, 1, "ok"),
+        (much, 10, "client_gone"),
+        (much, usize::MAX, "client_gone"),
+    ] {
+        let before = log.access().len();
+        let (mut client, announced, _task) = ask(length).await;
+        assert_eq!(announced, length + around);
+        let mut body = vec![0; announced / share];
+        client.0.read_exact(&mut body).await.unwrap();
+        // Who reads nothing stays.
+        let _stays = body.is_empty().then_some(client);
+
+        log.ended(before + 1).await;
+
+        assert_eq!(log.access()[before]["outcome"], outcome, "1/{share} of {announced} bytes");
+    }
 }
