@@ -135,6 +135,37 @@ async fn waiting_for_the_head() {
 }
 
 #[tokio::test]
+async fn waiting_for_the_head_behind_a_body_that_came_late() {
+    let log = Log::begin();
+    let leave = async |words: usize, chunked: bool| {
+        let stage = Stage::new(Act::hang(), Late).await;
+        let text = "word ".repeat(words);
+        let chat =
+            format!(r#"{{"model":"r","stream":true,"messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        let length = chat.len();
+        let (framing, body) = match chunked {
+            true => ("transfer-encoding: chunked".to_owned(), format!("{length:x}\r\n{chat}\r\n0\r\n\r\n")),
+            false => (format!("content-length: {length}"), chat),
+        };
+        let id = stage.id();
+        let request = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-request-id: {id}\r\n{framing}\r\n\r\n{body}"
+        );
+        let mut connection = Connection::open(stage.proxy.address).await;
+        connection.write(request.as_bytes()).await;
+        soon("attempt", stage.provider.wait_for(1)).await;
+        stage.settle().await;
+
+        let left = Instant::now();
+        drop(connection);
+
+        stage.closes().await;
+        stage.is_over(left, &log).await;
+    };
+    tokio::join!(leave(20_000, false), leave(20_000, true), leave(1, true));
+}
+
+#[tokio::test]
 async fn waiting_for_the_first_token() {
     // A role is no payload.
     leave_waiting(Act::answer("Hello there").cut_after(1).then(Finish::Stall)).await;

@@ -118,6 +118,18 @@ async fn a_panic_within_a_stream_ends_it_with_an_error_event() {
 }
 
 #[tokio::test]
+async fn a_panic_within_an_answer_to_an_old_client_is_no_end_of_it() {
+    let server = Running::answering(Drain::default(), |_| Response::new(Body::new(Mine(false))));
+    let mut client = server.client().await;
+
+    client.send("GET / HTTP/1.0\r\n\r\n").await;
+
+    let mut read = Vec::new();
+    let end = timeout(Duration::from_secs(10), client.0.read_to_end(&mut read)).await.unwrap();
+    assert!(end.is_err(), "a cut answer must not look whole: {:?}", String::from_utf8_lossy(&read));
+}
+
+#[tokio::test]
 async fn with_nothing_under_way_it_stops_at_once() {
     let drain = Drain::default();
     let server = Running::answering(drain.clone(), open(&drain));

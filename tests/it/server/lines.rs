@@ -59,7 +59,7 @@ async fn a_client_that_leaves_before_its_body_is_in_has_one_too() {
 }
 
 #[tokio::test]
-async fn a_client_that_sent_the_next_request_and_left_is_seen_to() {
+async fn a_client_that_leaves_behind_a_body_however_it_came_has_one_too() {
     let log = Log::begin();
     let server = Running::with_bodies_of(100_000, Cors::Loopback, Limits::default()).await;
     let chat =
@@ -72,10 +72,17 @@ async fn a_client_that_sent_the_next_request_and_left_is_seen_to() {
     };
     // With the beginning of the next one it is more than is read ahead, and less once its body is taken.
     let next = format!("GET /{}", "y".repeat(8_000));
-    for request in [post(&chat(12_000)), chunked(&chat(12_000)), chunked(&chat(20_000))] {
+    for (request, behind) in [
+        (post(&chat(90_000)), ""),
+        (chunked(&chat(1)), ""),
+        (chunked(&chat(90_000)), ""),
+        (post(&chat(12_000)), &next),
+        (chunked(&chat(12_000)), &next),
+        (chunked(&chat(20_000)), &next),
+    ] {
         let before = log.access().len();
         let mut client = server.client().await;
-        client.send(&(request + &next)).await;
+        client.send(&(request + behind)).await;
 
         drop(client);
         log.ended(before + 1).await;
