@@ -67,8 +67,7 @@ impl<S: Service> Front<S> {
     }
 
     /// Answers a request of `client`. It has its access line from here on, though nobody may ever poll the
-    /// answer: a client that closes at once is gone by then. The `watch` over its connection is told when the
-    /// answer has ended.
+    /// answer: a client that closes at once is gone by then.
     ///
     /// It is one future and holds the next one in a box, for a future keeps room for all that it has moved.
     pub(super) fn answer(
