@@ -5,8 +5,12 @@ use http::{HeaderMap, HeaderName, Version};
 
 /// The items of a list.
 pub fn items<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
-    let lines = headers.get_all(name).into_iter();
-    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    headers.get_all(name).into_iter().flat_map(|line| split(line.as_bytes()))
+}
+
+/// The items on one line of a list.
+pub fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Whether whoever sent these headers wants the connection to go on after the message.

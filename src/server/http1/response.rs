@@ -9,7 +9,7 @@ use http::response::Parts;
 use http::{Method, StatusCode, Version};
 use http_body::SizeHint;
 
-use crate::http1::numbers::{number, push_number};
+use crate::http1::lists::{number, split};
 
 /// How the end of a response's body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(in crate::server) fn head(
             }
             CONNECTION => {
                 has_options = true;
-                closes |= options(value.as_bytes()).any(|option| option.eq_ignore_ascii_case(b"close"));
+                closes |= split(value.as_bytes()).any(|option| option.eq_ignore_ascii_case(b"close"));
                 false
             }
             DATE => {
@@ -115,10 +115,6 @@ pub(in crate::server) fn head(
     }
     head.extend_from_slice(b"\r\n");
     (head, keeps)
-}
-
-fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 fn line(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
