@@ -174,8 +174,9 @@ impl Chunks {
             _ if !self.is_strict => Ok(State::TrailerValue),
             (State::Trailer, b'\n') => Err(BadChunk::LineEnd("the last chunk")),
             (State::TrailerValue, b'\n') => Err(BadChunk::LineEnd("a trailer")),
-            (State::TrailerName, b':') => Ok(State::TrailerValue),
-            (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
+            (State::TrailerName, b':') | (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => {
+                Ok(State::TrailerValue)
+            }
             (State::Trailer | State::TrailerName, byte) if is_token(byte) => Ok(State::TrailerName),
             _ => Err(BadChunk::Trailer),
         }

@@ -143,9 +143,10 @@ async fn waiting_for_the_head_behind_a_body_that_came_late() {
         let chat =
             format!(r#"{{"model":"r","stream":true,"messages":[{{"role":"user","content":"{text}"}}]}}"#);
         let length = chat.len();
-        let (framing, body) = match chunked {
-            true => ("transfer-encoding: chunked".to_owned(), format!("{length:x}\r\n{chat}\r\n0\r\n\r\n")),
-            false => (format!("content-length: {length}"), chat),
+        let (framing, body) = if chunked {
+            ("transfer-encoding: chunked".to_owned(), format!("{length:x}\r\n{chat}\r\n0\r\n\r\n"))
+        } else {
+            (format!("content-length: {length}"), chat)
         };
         let id = stage.id();
         let request = format!(
