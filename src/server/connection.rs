@@ -23,8 +23,8 @@ use super::front::{Front, Service};
 use super::guard::Guarded;
 use super::http1::incoming::Incoming;
 use super::http1::request::{Head, HeadReader, Refusal};
-use super::http1::response::{self, Asked, Ending};
-use super::http1::wire::{self, Begun};
+use super::http1::response::{self, Ending, Manner};
+use super::http1::wire::{Begun, SharedWire};
 use super::patience::Patience;
 use super::request_id::{self, X_REQUEST_ID};
 use super::sending::{Sending, Sent};
@@ -75,7 +75,7 @@ pub(super) async fn serve<S: Service>(
 ) {
     let patience = Patience::until(Instant::now() + shared.limits.idle);
     let client = client.to_canonical().to_string().into();
-    let mut connection = Connection { wire: wire::Shared::new(stream), client, patience };
+    let mut connection = Connection { wire: SharedWire::new(stream), client, patience };
     let next = {
         let waiting = pin!(shared.closing.cancelled());
         let mut closing = Closing { token: &shared.closing, waiting, is_heard: false, last_look: None };
@@ -122,14 +122,14 @@ impl Closing<'_, '_> {
 
 /// A client, and what its requests have in common.
 struct Connection {
-    wire: wire::Shared,
+    wire: SharedWire,
     client: Arc<str>,
     patience: Patience,
 }
 
 /// A request under way.
 struct Exchange<A> {
-    asked: Asked,
+    manner: Manner,
     answer: Pin<Box<A>>,
     /// Dropped last: whoever hears that there is none any more finds that it has ended.
     counted: Counted,
@@ -187,12 +187,12 @@ impl Connection {
         head: Head,
     ) -> Exchange<impl Future<Output = Response<Guarded>> + use<S>> {
         let counted = active.enter();
-        let Head { parts, framing, expects_leave, keeps_alive } = head;
-        let asked = Asked::new(&parts.method, parts.version, keeps_alive);
-        self.wire.lock().begin(framing, expects_leave);
+        let Head { parts, framing, expects_continue, keeps_alive } = head;
+        let manner = Manner::new(&parts.method, parts.version, keeps_alive);
+        self.wire.lock().begin(framing, expects_continue);
         let request = Request::from_parts(parts, Incoming::new(&self.wire));
         let answer = Box::pin(Arc::clone(front).answer(Arc::clone(&self.client), request));
-        Exchange { asked, answer, counted }
+        Exchange { manner, answer, counted }
     }
 
     /// Waits for the answer and sends it; dropped as soon as the client is gone.
@@ -201,7 +201,7 @@ impl Connection {
         A: Future<Output = Response<Guarded>>,
     {
         // What is bound first is dropped last.
-        let Exchange { counted, asked, mut answer } = exchange;
+        let Exchange { counted, manner, mut answer } = exchange;
         let Self { wire, patience, .. } = self;
         let begun = poll_fn(|cx| {
             let listened = {
@@ -212,7 +212,7 @@ impl Connection {
                 wire.listens()
             };
             if let Poll::Ready(response) = answer.as_mut().poll(cx) {
-                return Poll::Ready(Some(Sending::begin(response, asked, wire, cx)));
+                return Poll::Ready(Some(Sending::begin(response, manner, wire, cx)));
             }
             let mut wire = wire.lock();
             // Once its body is in, nobody else listens to the client; and a body that was taken leaves room.
@@ -276,9 +276,9 @@ impl Connection {
         let json = error.to_json();
         let (mut parts, _) = error.into_response().into_parts();
         parts.headers.extend(HeaderValue::from_str(&id).map(|id| (X_REQUEST_ID, id)));
-        let asked = Asked { is_old: false, wants_head: false, keeps_alive: false };
+        let manner = Manner { is_old: false, wants_head: false, keeps_alive: false };
         let ending = Ending::Length(json.len() as u64);
-        let (mut bytes, _) = response::head(&parts, asked, ending, &SizeHint::default(), false);
+        let (mut bytes, _) = response::head(&parts, manner, ending, &SizeHint::default(), false);
         bytes.extend_from_slice(json.as_bytes());
         let mut rest = &bytes[..];
         let written = poll_fn(|cx| {

@@ -10,9 +10,9 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::guard::Guarded;
-use super::http1::outbox::Outbox;
-use super::http1::response::{self, Asked, Ending};
-use super::http1::wire;
+use super::http1::outbox::{Outbox, SLICES};
+use super::http1::response::{self, Ending, Manner};
+use super::http1::wire::SharedWire;
 use super::patience::Patience;
 use crate::http1::room::SLICES;
 use crate::http1::turns::Turn;
@@ -51,21 +51,21 @@ pub(super) enum Sent {
 }
 
 impl Sending {
-    /// The answer to what was `asked` on `wire`.
+    /// The answer on `wire`, in the `manner` that the request wants.
     pub fn begin(
         response: Response<Guarded>,
-        asked: Asked,
-        wire: &wire::Shared,
+        manner: Manner,
+        wire: &SharedWire,
         cx: &mut Context<'_>,
     ) -> Self {
         let (parts, body) = response.into_parts();
         let size = body.size_hint();
-        let ending = response::ending(&parts, asked, &size);
+        let ending = response::ending(&parts, manner, &size);
         let ends_with_connection = ending == Ending::Close;
         // Not before now: the body may be that of the request, which has the socket too.
         let mut wire = wire.lock();
-        let keeps = asked.keeps_alive && !ends_with_connection && (wire.is_wanted() || wire.skip(cx));
-        let (mut head, keeps) = response::head(&parts, asked, ending, &size, keeps);
+        let keeps = manner.keeps_alive && !ends_with_connection && (wire.is_wanted() || wire.skip(cx));
+        let (mut head, keeps) = response::head(&parts, manner, ending, &size, keeps);
         let owed = wire.take_owed();
         if !owed.is_empty() {
             head = [owed, &head].concat();
@@ -94,7 +94,7 @@ impl Sending {
     /// The body is asked for no more while it takes nothing.
     pub fn poll(
         &mut self,
-        wire: &wire::Shared,
+        wire: &SharedWire,
         patience: &mut Patience,
         idle: Duration,
         cx: &mut Context<'_>,

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 const HERE: usize = 0;
 
 /// How long threads may take to drop what they serve; one that is stuck is left behind.
-const LEAVE: Duration = Duration::from_millis(500);
+const THREADS_END: Duration = Duration::from_millis(500);
 
 /// Where connections are served; dropping it ends its threads, and whatever they still serve.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.stop.cancel();
-        while self.threads.recv_timeout(LEAVE).is_ok() {}
+        while self.threads.recv_timeout(THREADS_END).is_ok() {}
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 
-use super::wire;
+use super::wire::SharedWire;
 use crate::http1::chunks::BadChunk;
 
 /// How much is made ready for a piece whose reader brings no buffer, in bytes.
@@ -16,11 +16,11 @@ const PIECE: usize = 64 * 1024;
 ///
 /// It is never at its end if the client closes before: its connection drops the answer then.
 #[derive(Debug)]
-pub struct Incoming(wire::Shared);
+pub struct Incoming(SharedWire);
 
 impl Incoming {
     /// The body of the request that is under way on `wire`.
-    pub(in crate::server) fn new(wire: &wire::Shared) -> Self {
+    pub(in crate::server) fn new(wire: &SharedWire) -> Self {
         Self(wire.clone())
     }
 

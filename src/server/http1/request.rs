@@ -47,8 +47,8 @@ pub(in crate::server) struct Head {
     pub parts: Parts,
     /// Where the body ends.
     pub framing: Framing,
-    /// The client waits for leave to send the body.
-    pub expects_leave: bool,
+    /// The client waits for a `100 Continue` to send the body.
+    pub expects_continue: bool,
     /// The client would send another request after it.
     pub keeps_alive: bool,
 }
@@ -117,14 +117,14 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     parts.version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers.reserve(request.headers.len());
     // Looking for a header costs more than seeing it go by.
-    let (mut is_framed, mut has_options, mut expects_leave, mut hosts) = (false, false, false, 0);
+    let (mut is_framed, mut has_options, mut expects_continue, mut hosts) = (false, false, false, 0);
     for line in request.headers {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| Refusal::Malformed("invalid header name"))?;
         is_framed |= name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
         has_options |= name == CONNECTION;
         hosts += u32::from(name == HOST);
-        expects_leave |= name == EXPECT && line.value.eq_ignore_ascii_case(b"100-continue");
+        expects_continue |= name == EXPECT && line.value.eq_ignore_ascii_case(b"100-continue");
         let value = HeaderValue::from_maybe_shared(same(line.value, bytes, &copy))
             .map_err(|_| Refusal::Malformed("invalid header value"))?;
         parts.headers.append(name, value);
@@ -137,7 +137,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     }
     let head = Head {
         framing: if is_framed { framing(parts.version, &parts.headers)? } else { Framing::Length(0) },
-        expects_leave: is_new && expects_leave,
+        expects_continue: is_new && expects_continue,
         keeps_alive: if has_options { keeps_alive(parts.version, &parts.headers) } else { is_new },
         parts,
     };

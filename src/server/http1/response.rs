@@ -24,9 +24,9 @@ pub(in crate::server) enum Ending {
     Close,
 }
 
-/// What the connection knows of a request when it answers it.
+/// How a request is to be answered, as far as the connection knows.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct Asked {
+pub(in crate::server) struct Manner {
     /// The client spoke HTTP/1.0.
     pub is_old: bool,
     /// The client wants the head alone.
@@ -35,22 +35,22 @@ pub(in crate::server) struct Asked {
     pub keeps_alive: bool,
 }
 
-impl Asked {
-    /// What there is to know of a request with this `method` and `version`.
+impl Manner {
+    /// That of a request with this `method` and `version`.
     pub fn new(method: &Method, version: Version, keeps_alive: bool) -> Self {
         Self { is_old: version == Version::HTTP_10, wants_head: method == Method::HEAD, keeps_alive }
     }
 }
 
 /// How the body of a response ends whose own estimate is `size`.
-pub(in crate::server) fn ending(parts: &Parts, asked: Asked, size: &SizeHint) -> Ending {
-    if asked.wants_head || matches!(parts.status.as_u16(), 204 | 304) {
+pub(in crate::server) fn ending(parts: &Parts, manner: Manner, size: &SizeHint) -> Ending {
+    if manner.wants_head || matches!(parts.status.as_u16(), 204 | 304) {
         return Ending::Bodiless;
     }
     let said = || parts.headers.get(CONTENT_LENGTH).and_then(|length| number(length.as_bytes()));
     match size.exact().or_else(said) {
         Some(length) => Ending::Length(length),
-        None if asked.is_old => Ending::Close,
+        None if manner.is_old => Ending::Close,
         None => Ending::Chunked,
     }
 }
@@ -59,14 +59,14 @@ pub(in crate::server) fn ending(parts: &Parts, asked: Asked, size: &SizeHint) ->
 /// itself says that it is the last one. The length of a body that is not sent is told where `size` knows it.
 pub(in crate::server) fn head(
     parts: &Parts,
-    asked: Asked,
+    manner: Manner,
     ending: Ending,
     size: &SizeHint,
     keeps: bool,
 ) -> (Vec<u8>, bool) {
     let lines: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let mut head = Vec::with_capacity(lines + 160);
-    let version: &[u8] = if asked.is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " };
+    let version: &[u8] = if manner.is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " };
     let reason = parts.status.canonical_reason().unwrap_or_default();
     for part in [version, parts.status.as_str().as_bytes(), b" ", reason.as_bytes(), b"\r\n"] {
         head.extend_from_slice(part);
@@ -96,7 +96,7 @@ pub(in crate::server) fn head(
         }
     }
     let keeps = keeps && !closes;
-    let unsent = || size.exact().filter(|length| asked.wants_head && !has_length && *length > 0);
+    let unsent = || size.exact().filter(|length| manner.wants_head && !has_length && *length > 0);
     match ending {
         Ending::Length(length) => length_line(&mut head, length),
         Ending::Chunked => line(&mut head, b"transfer-encoding", b"chunked"),
@@ -104,7 +104,7 @@ pub(in crate::server) fn head(
         Ending::Close => {}
     }
     if !has_options {
-        match (keeps, asked.is_old) {
+        match (keeps, manner.is_old) {
             (false, false) => line(&mut head, b"connection", b"close"),
             (true, true) => line(&mut head, b"connection", b"keep-alive"),
             _ => {}

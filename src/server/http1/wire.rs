@@ -18,18 +18,19 @@ use crate::http1::room;
 /// may be more: what came with it in one read.
 const BEHIND: usize = 16 * 1024;
 
-const LEAVE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A socket that the task of its connection shares with the body of the request under way. Both run in that
 /// task, so nobody ever waits for the lock.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct Shared(Arc<Mutex<Wire>>);
+pub(in crate::server) struct SharedWire(Arc<Mutex<Wire>>);
 
-impl Shared {
+impl SharedWire {
     /// A connection that has just been made.
     pub fn new(stream: TcpStream) -> Self {
         let framing = Framing::Length(0);
-        let wire = Wire { stream, behind: Bytes::new(), gone: false, framing, leave: b"", is_wanted: false };
+        let wire =
+            Wire { stream, behind: Bytes::new(), gone: false, framing, interim: b"", is_wanted: false };
         Self(Arc::new(Mutex::new(wire)))
     }
 
@@ -49,8 +50,8 @@ pub(in crate::server) struct Wire {
     gone: bool,
     /// What is left of the body of the request under way.
     framing: Framing,
-    /// What is left to be said before the client sends its body.
-    leave: &'static [u8],
+    /// What is left to be sent of a `100 Continue` before the client sends its body.
+    interim: &'static [u8],
     /// Somebody holds the body of the request under way.
     is_wanted: bool,
 }
@@ -106,9 +107,9 @@ impl Wire {
     }
 
     /// A request with such a body is under way, and somebody holds the body.
-    pub fn begin(&mut self, framing: Framing, expects_leave: bool) {
+    pub fn begin(&mut self, framing: Framing, expects_continue: bool) {
         self.framing = framing;
-        self.leave = if expects_leave { LEAVE } else { b"" };
+        self.interim = if expects_continue { CONTINUE } else { b"" };
         self.is_wanted = true;
     }
 
@@ -163,9 +164,9 @@ impl Wire {
         }
     }
 
-    /// What must go out before anything else may: the rest of a leave that has gone out in part.
+    /// What must go out before anything else may: the rest of a `100 Continue` that has gone out in part.
     pub fn take_owed(&mut self) -> &'static [u8] {
-        if self.leave.len() == LEAVE.len() { b"" } else { std::mem::take(&mut self.leave) }
+        if self.interim.len() == CONTINUE.len() { b"" } else { std::mem::take(&mut self.interim) }
     }
 
     /// Whether it was said how many bytes the body has.
@@ -209,10 +210,10 @@ impl Wire {
                 if self.gone || self.framing == Framing::Broken {
                     return Poll::Pending;
                 }
-                ready!(self.poll_leave(cx));
-            } else if self.leave.len() == LEAVE.len() {
+                ready!(self.poll_continue(cx));
+            } else if self.interim.len() == CONTINUE.len() {
                 // The client did not wait for it.
-                self.leave = b"";
+                self.interim = b"";
             }
             let Self { stream, behind, framing, .. } = self;
             match framing {
@@ -272,14 +273,14 @@ impl Wire {
         Poll::Ready(Ok(0))
     }
 
-    /// Ready when the client knows that it may send its body. One that does already needs no leave.
-    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.leave.is_empty() {
-            let Ok(length @ 1..) = ready!(Pin::new(&mut self.stream).poll_write(cx, self.leave)) else {
+    /// Ready when the client knows that it may send its body. One that sends it already needs no word.
+    fn poll_continue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.interim.is_empty() {
+            let Ok(length @ 1..) = ready!(Pin::new(&mut self.stream).poll_write(cx, self.interim)) else {
                 self.gone = true;
                 return Poll::Pending;
             };
-            self.leave = &self.leave[length..];
+            self.interim = &self.interim[length..];
         }
         Poll::Ready(())
     }

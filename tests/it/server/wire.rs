@@ -154,7 +154,7 @@ async fn requests_may_come_all_at_once_and_in_any_pieces() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_leave_gets_it_when_its_body_is_wanted() {
+async fn a_client_that_waits_for_a_continue_gets_it_when_its_body_is_wanted() {
     let server = echo();
     let head = "POST /a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
 
@@ -166,7 +166,7 @@ async fn a_client_that_waits_for_leave_gets_it_when_its_body_is_wanted() {
 
     let mut hasty = server.client().await;
     hasty.send(&format!("{head}body")).await;
-    assert_eq!(hasty.answer().await.body, "body", "it needs no leave any more");
+    assert_eq!(hasty.answer().await.body, "body", "it needs none any more");
 
     let mut refused = server.client().await;
     refused.send(&head.replace("/a", "/deaf")).await;

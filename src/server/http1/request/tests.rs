@@ -34,7 +34,7 @@ fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Got {
                     uri: head.parts.uri.to_string(),
                     headers: head.parts.headers,
                     framing: head.framing,
-                    flags: [head.parts.version == Version::HTTP_10, head.expects_leave, head.keeps_alive],
+                    flags: [head.parts.version == Version::HTTP_10, head.expects_continue, head.keeps_alive],
                     behind,
                 };
             }
@@ -202,7 +202,7 @@ fn whether_another_request_follows() {
 }
 
 #[test]
-fn leave_is_expected_by_who_says_so_and_knows_it() {
+fn a_continue_is_expected_by_who_says_so_and_knows_it() {
     for (version, expect, expects) in [
         ("1.1", "100-continue", true),
         ("1.1", "100-Continue", true),
@@ -212,7 +212,7 @@ fn leave_is_expected_by_who_says_so_and_knows_it() {
         let head = parsed(&format!(
             "POST / HTTP/{version}\r\nhost: x\r\nexpect: {expect}\r\ncontent-length: 1\r\n\r\n"
         ));
-        assert_eq!(head.expect("a head").expects_leave, expects, "{version} {expect}");
+        assert_eq!(head.expect("a head").expects_continue, expects, "{version} {expect}");
     }
 }
 

@@ -2,14 +2,14 @@ use http::Response;
 
 use super::*;
 
-const NEW: Asked = Asked { is_old: false, wants_head: false, keeps_alive: true };
-const OLD: Asked = Asked { is_old: true, ..NEW };
-const HEAD: Asked = Asked { wants_head: true, ..NEW };
+const NEW: Manner = Manner { is_old: false, wants_head: false, keeps_alive: true };
+const OLD: Manner = Manner { is_old: true, ..NEW };
+const HEAD: Manner = Manner { wants_head: true, ..NEW };
 
 fn written(
     lines: &[(&'static str, &'static str)],
     status: u16,
-    asked: Asked,
+    manner: Manner,
     size: &SizeHint,
 ) -> (String, Ending) {
     let mut response = Response::builder().status(status).header(DATE, "now");
@@ -17,9 +17,9 @@ fn written(
         response = response.header(*name, *value);
     }
     let (parts, ()) = response.body(()).expect("a response").into_parts();
-    let ending = ending(&parts, asked, size);
-    let keeps = asked.keeps_alive && ending != Ending::Close;
-    let (head, goes_on) = head(&parts, asked, ending, size, keeps);
+    let ending = ending(&parts, manner, size);
+    let keeps = manner.keeps_alive && ending != Ending::Close;
+    let (head, goes_on) = head(&parts, manner, ending, size, keeps);
     assert_eq!(goes_on, keeps && lines.iter().all(|(name, _)| *name != "connection"));
     let head = String::from_utf8(head).expect("text");
     (head, ending)
@@ -29,8 +29,8 @@ fn written(
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn heads_are_these_bytes() {
     let (some, exact) = (SizeHint::default(), SizeHint::with_exact(5));
-    let (empty, closing) = (SizeHint::with_exact(0), Asked { keeps_alive: false, ..NEW });
-    for (status, asked, size, lines, ending, bytes) in [
+    let (empty, closing) = (SizeHint::with_exact(0), Manner { keeps_alive: false, ..NEW });
+    for (status, manner, size, lines, ending, bytes) in [
         (
             200,
             NEW,
@@ -139,7 +139,7 @@ fn heads_are_these_bytes() {
         ),
         (200, OLD, &some, &[], Ending::Close, "HTTP/1.0 200 OK\r\ndate: now\r\n\r\n"),
     ] {
-        assert_eq!(written(lines, status, asked, size), (bytes.to_owned(), ending));
+        assert_eq!(written(lines, status, manner, size), (bytes.to_owned(), ending));
     }
 }
 

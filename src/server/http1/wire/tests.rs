@@ -14,7 +14,7 @@ const AHEAD: usize = 1024 * 1024;
 async fn pair() -> (Wire, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let shared = Shared::new(listener.accept().await.unwrap().0);
+    let shared = SharedWire::new(listener.accept().await.unwrap().0);
     (Arc::into_inner(shared.0).unwrap().into_inner().unwrap(), client)
 }
 
@@ -23,7 +23,7 @@ async fn head(wire: &mut Wire) -> Parts {
     let mut heads = HeadReader::default();
     let begun = poll_fn(|cx| wire.poll_head(&mut heads, cx)).await;
     let Begun::Whole(head) = begun else { panic!("no head: {begun:?}") };
-    wire.begin(head.framing, head.expects_leave);
+    wire.begin(head.framing, head.expects_continue);
     head.parts
 }
 

@@ -17,8 +17,8 @@ impl Wire {
     pub fn skip(&mut self, cx: &mut Context<'_>) -> bool {
         let mut scrap = BytesMut::new();
         let mut skipped = 0;
-        // A client that still waits for leave may or may not send its body now.
-        let may_come = self.leave.is_empty() || !self.behind.is_empty();
+        // A client that still waits for a `100 Continue` may or may not send its body now.
+        let may_come = self.interim.is_empty() || !self.behind.is_empty();
         while !self.is_at_end() && !self.is_wanted && may_come && skipped < UNWANTED {
             scrap.clear();
             match self.poll_body(&mut scrap, BEHIND, cx) {
