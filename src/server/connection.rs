@@ -77,8 +77,8 @@ pub(super) async fn serve<S: Service>(
     let client = client.to_canonical().to_string().into();
     let mut connection = Connection { wire: SharedWire::new(stream), client, patience };
     let next = {
-        let waiting = pin!(shared.closing.cancelled());
-        let mut closing = Closing { token: &shared.closing, waiting, is_heard: false, last_look: None };
+        let waiting = pin!(shared.closing.given());
+        let mut closing = Closing { signal: &shared.closing, waiting, is_heard: false, last_look: None };
         loop {
             let begin = |connection: &Connection, head| connection.begin(&front, &shared.active, head);
             let next = match connection.read(&shared.limits, &mut closing, begin).await {
@@ -112,7 +112,7 @@ impl Closing<'_, '_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.is_heard, true) {
             ready!(self.waiting.as_mut().poll(cx));
-        } else if !self.token.is_cancelled() {
+        } else if !self.signal.is_given() {
             return Poll::Pending;
         }
         // What has come by now is answered, though the runtime may not have looked at the socket yet.
@@ -230,7 +230,7 @@ impl Connection {
         drop(sending);
         drop(counted);
         match sent {
-            Sent::Whole if keeps && !shared.draining.is_cancelled() => {
+            Sent::Whole if keeps && !shared.draining.is_given() => {
                 let can_follow = poll_fn(|cx| Poll::Ready(wire.lock().skip(cx))).await;
                 if can_follow { Next::Request } else { Next::Linger }
             }

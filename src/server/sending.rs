@@ -10,7 +10,7 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::guard::Guarded;
-use super::http1::outbox::{Outbox, SLICES};
+use super::http1::outbox::Outbox;
 use super::http1::response::{self, Ending, Manner};
 use super::http1::wire::SharedWire;
 use super::patience::Patience;

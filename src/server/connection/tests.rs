@@ -141,8 +141,8 @@ async fn a_request_counts_until_all_that_answers_it_is_gone() {
         let front = Arc::new(Front::new(service, Cors::Loopback, Drain::default()));
         let shared = Shared {
             limits: Limits::default(),
-            draining: CancellationToken::new(),
-            closing: CancellationToken::new(),
+            draining: Signal::default(),
+            closing: Signal::default(),
             active: active.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -4,7 +4,9 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::response::{Ending, push_number};
+use super::response::Ending;
+use crate::http1::numbers::push_number;
+use crate::http1::room::SLICES;
 use crate::relay::AT_ONCE;
 
 /// How many pieces of a body go out in one write, beside what comes before and behind them.
