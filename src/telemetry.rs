@@ -6,6 +6,7 @@ use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
+use json::Json;
 use queue::Queue;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{ParseError, Targets};
@@ -14,6 +15,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+mod digits;
 mod json;
 mod queue;
 mod stamp;
@@ -59,14 +61,15 @@ pub fn init() -> Guard {
         tracing::warn!(lost, "{lost} log lines are lost: stderr did not take them");
     });
     let (filter, complaint) = filter(|name| std::env::var(name).ok());
-    let builder =
-        tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(Arc::clone(&queue));
+    let own = Arc::clone(&queue);
     let started = if io::stderr().is_terminal() {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let lines = builder.with_timer(WallClock).with_target(false).with_ansi(!plain).compact();
+        let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(own);
+        let lines = lines.with_timer(WallClock).with_target(false).with_ansi(!plain).compact();
         lines.finish().with(filter).try_init()
     } else {
-        builder.event_format(json::Json).finish().with(filter).try_init()
+        let lines = Json(move |line: &[u8]| own.push(line));
+        tracing_subscriber::registry().with(lines).with(filter).try_init()
     };
     if started.is_ok() {
         let queue = Arc::clone(&queue);

@@ -1,95 +1,100 @@
 //! Log lines as JSON, written as they are read: what a line costs, every request pays.
 
+use std::cell::Cell;
 use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::{Context, Layer};
 
+use super::digits::Digits;
 use super::stamp;
 
+mod escape;
 #[cfg(test)]
 mod tests;
 
-/// One object a line: `timestamp`, `level`, the fields of the event with its `message`, `target`.
-pub(super) struct Json;
+/// How many bytes of room a thread keeps for its next line; usual ones have 300 to 400.
+const KEPT: usize = 4 << 10;
 
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+thread_local! {
+    /// The room of the last line. A value that logs while it is printed finds none, and makes its own.
+    static ROOM: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Gives each event to its function as one line, an object: `timestamp`, `level`, the fields of the event with
+/// its `message`, `target`.
+pub(super) struct Json<W>(pub W);
+
+impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Json<W> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = ROOM.take();
         let metadata = event.metadata();
-        writer.write_str("{\"timestamp\":\"")?;
-        stamp::now(&mut writer)?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(metadata.level().as_str())?;
-        writer.write_char('"')?;
-        let mut fields = Fields { writer: &mut writer, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
-        begin(&mut writer, "target")?;
-        Escaped(&mut writer).write_str(metadata.target())?;
-        writer.write_str("\"}\n")
+        line.push_str("{\"timestamp\":\"");
+        stamp::now(&mut line);
+        line.push_str("\",\"level\":\"");
+        line.push_str(metadata.level().as_str());
+        line.push('"');
+        event.record(&mut Fields(&mut line));
+        text(&mut line, "target", |line| line.push_str(metadata.target()));
+        line.push_str("}\n");
+        (self.0)(line.as_bytes());
+        line.clear();
+        line.shrink_to(KEPT);
+        ROOM.set(line);
     }
 }
 
-/// Writes each field where it stands.
-struct Fields<'w, 'a> {
-    writer: &'w mut Writer<'a>,
-    result: fmt::Result,
-}
+/// Writes each field behind the one before.
+struct Fields<'a>(&'a mut String);
 
-impl Fields<'_, '_> {
-    /// A value that is JSON as it prints.
-    fn plain(&mut self, field: &Field, value: &dyn fmt::Display) {
-        if self.result.is_ok() {
-            self.result = write!(self.writer, ",\"{}\":{value}", name(field));
-        }
-    }
-
+impl Fields<'_> {
     /// A text, written by `write`.
-    fn text(&mut self, field: &Field, write: impl FnOnce(&mut Escaped<'_, Writer<'_>>) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = begin(self.writer, name(field))
-                .and_then(|()| write(&mut Escaped(self.writer)))
-                .and_then(|()| self.writer.write_char('"'));
-        }
+    fn text(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
+        text(self.0, name(field), write);
+    }
+
+    /// A value that is JSON as it is written.
+    fn plain(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
+        self.0.push_str(",\"");
+        self.0.push_str(name(field));
+        self.0.push_str("\":");
+        write(self.0);
     }
 }
 
-impl Visit for Fields<'_, '_> {
+impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, |text| write!(text, "{value:?}"));
+        // A value that fails has said what it could.
+        self.text(field, |line| _ = write!(line, "{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, |text| text.write_str(value));
+        self.text(field, |line| line.push_str(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, &value);
+        self.plain(field, |line| line.push_str(Digits::of(value).as_str()));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.plain(field, &value);
+        self.plain(field, |line| {
+            line.push_str(if value < 0 { "-" } else { "" });
+            line.push_str(Digits::of(value.unsigned_abs()).as_str());
+        });
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, &value);
+        self.plain(field, |line| line.push_str(if value { "true" } else { "false" }));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no other numbers.
-        if value.is_finite() { self.plain(field, &value) } else { self.plain(field, &"null") }
+        if value.is_finite() {
+            self.plain(field, |line| _ = write!(line, "{value}"));
+        } else {
+            self.plain(field, |line| line.push_str("null"));
+        }
     }
 }
 
@@ -99,31 +104,13 @@ fn name(field: &Field) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// Writes the name of a text up to its first character; in pieces, as they cost less than a format.
-fn begin(writer: &mut Writer<'_>, name: &str) -> fmt::Result {
-    writer.write_str(",\"")?;
-    writer.write_str(name)?;
-    writer.write_str("\":\"")
-}
-
-/// Writes the inside of a JSON string.
-struct Escaped<'w, W>(&'w mut W);
-
-impl<W: fmt::Write> fmt::Write for Escaped<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20)) {
-            self.0.write_str(&rest[..at])?;
-            match rest.as_bytes()[at] {
-                b'"' => self.0.write_str("\\\"")?,
-                b'\\' => self.0.write_str("\\\\")?,
-                b'\n' => self.0.write_str("\\n")?,
-                b'\r' => self.0.write_str("\\r")?,
-                b'\t' => self.0.write_str("\\t")?,
-                other => write!(self.0, "\\u{other:04x}")?,
-            }
-            rest = &rest[at + 1..];
-        }
-        self.0.write_str(rest)
-    }
+/// Writes a member whose value is the text that `write` appends.
+fn text(line: &mut String, name: &str, write: impl FnOnce(&mut String)) {
+    line.push_str(",\"");
+    line.push_str(name);
+    line.push_str("\":\"");
+    let start = line.len();
+    write(line);
+    escape::behind(line, start);
+    line.push('"');
 }

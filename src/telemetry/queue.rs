@@ -77,7 +77,8 @@ impl Queue {
         self.wanted.notify_one();
     }
 
-    fn push(&self, line: &[u8]) {
+    /// Takes a line, unless there is no room for it.
+    pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.closed {
             return;

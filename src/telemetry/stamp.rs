@@ -1,7 +1,6 @@
 //! The time of a log line as JSON has it: to the microsecond, the same bytes that jiff prints.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -19,27 +18,34 @@ thread_local! {
     static LATEST: RefCell<Second> = const { RefCell::new(Second { number: u64::MAX, text: String::new() }) };
 }
 
-/// Writes the time that it is, in UTC.
-pub(super) fn now(writer: &mut dyn fmt::Write) -> fmt::Result {
+/// Appends the time that it is, in UTC.
+pub(super) fn now(line: &mut String) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    stamp(writer, since.as_secs(), since.subsec_micros())
+    stamp(line, since.as_secs(), since.subsec_micros());
 }
 
-fn stamp(writer: &mut dyn fmt::Write, second: u64, microsecond: u32) -> fmt::Result {
+fn stamp(line: &mut String, second: u64, microsecond: u32) {
     LATEST.with_borrow_mut(|latest| {
         if latest.number != second {
-            let time = i64::try_from(second).ok().and_then(|second| Timestamp::from_second(second).ok());
-            latest.text = format!("{:.0}", time.unwrap_or(Timestamp::MAX));
-            latest.text.pop();
-            latest.number = second;
+            latest.turn_to(second);
         }
-        writer.write_str(&latest.text)
-    })?;
+        line.push_str(&latest.text);
+    });
     let mut fraction = *b".000000Z";
     let mut rest = microsecond;
     for digit in fraction[1..7].iter_mut().rev() {
         *digit += u8::try_from(rest % 10).unwrap_or_default();
         rest /= 10;
     }
-    writer.write_str(str::from_utf8(&fraction).unwrap_or_default())
+    line.push_str(str::from_utf8(&fraction).unwrap_or_default());
+}
+
+impl Second {
+    #[cold]
+    fn turn_to(&mut self, second: u64) {
+        let time = i64::try_from(second).ok().and_then(|second| Timestamp::from_second(second).ok());
+        self.text = format!("{:.0}", time.unwrap_or(Timestamp::MAX));
+        self.text.pop();
+        self.number = second;
+    }
 }
