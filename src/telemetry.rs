@@ -1,6 +1,5 @@
 //! Where log lines go: to stderr, off the path of requests, one line an event.
 
-use std::fmt;
 use std::io::{self, IsTerminal};
 use std::panic;
 use std::sync::Arc;
@@ -10,15 +9,14 @@ use json::Json;
 use queue::Queue;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{ParseError, Targets};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-mod digits;
+pub(crate) mod digits;
 mod json;
 mod queue;
 mod stamp;
+mod terminal;
 
 /// What is logged unless `BACKSTOP_LOG` or `RUST_LOG` says otherwise.
 const DEFAULT_FILTER: &str = "backstop=info";
@@ -65,8 +63,8 @@ pub fn init() -> Guard {
     let started = if io::stderr().is_terminal() {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(own);
-        let lines = lines.with_timer(WallClock).with_target(false).with_ansi(!plain).compact();
-        lines.finish().with(filter).try_init()
+        let lines = lines.with_timer(terminal::WallClock).with_target(false).with_ansi(!plain).compact();
+        lines.fmt_fields(terminal::Fields).finish().with(filter).try_init()
     } else {
         let lines = Json(move |line: &[u8]| own.push(line));
         tracing_subscriber::registry().with(lines).with(filter).try_init()
@@ -118,19 +116,6 @@ fn says_how_much(part: &str) -> bool {
     part.contains('=') || part.parse::<LevelFilter>().is_ok() || part.split("::").next() == Some("backstop")
 }
 
-/// The time of day in UTC, to the millisecond: a person at a terminal knows the date.
-struct WallClock;
-
-impl FormatTime for WallClock {
-    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        let now = jiff::Timestamp::now();
-        let second = now.as_second().rem_euclid(86_400);
-        let millisecond = now.subsec_millisecond();
-        let (hour, minute) = (second / 3600, second / 60 % 60);
-        write!(writer, "{hour:02}:{minute:02}:{:02}.{millisecond:03}Z", second % 60)
-    }
-}
-
 /// What the access line of a request says; parts that are not known stay out of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Access<'a> {
@@ -169,20 +154,20 @@ pub fn access(access: &Access<'_>) {
             tracing::event!(
                 target: "backstop::access",
                 $level,
-                request_id = %access.request_id,
-                client = %access.client,
-                user = access.user.map(display),
-                method = %access.method,
-                path = %access.path,
-                route = access.route.map(display),
+                message = "request",
+                request_id = access.request_id,
+                client = access.client,
+                user = access.user,
+                method = access.method,
+                path = access.path,
+                route = access.route,
                 task = access.task,
-                outcome = %access.outcome,
+                outcome = access.outcome,
                 status = access.status,
                 attempts = access.attempts,
-                provider = access.provider.map(display),
-                model = access.model.map(display),
+                provider = access.provider,
+                model = access.model,
                 elapsed_ms = u64::try_from(access.elapsed.as_millis()).unwrap_or(u64::MAX),
-                "request"
             )
         };
     }

@@ -234,10 +234,20 @@ impl Observer {
     pub(super) fn answered(&mut self, attempt: Try, pass: Box<Pass>) {
         let left = pass.quota_left();
         tracing::info!(
-            request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
-            key = attempt.key.as_deref(), quota_minute = left.and_then(|left| left.minute), quota_day = left.and_then(|left| left.day),
-            "{}:{} - Attempt {}/{} ({}): SUCCESS",
-            self.who, attempt.model, attempt.number, self.of, words::Clock(self.elapsed()),
+            message = %words::Success {
+                who: &self.who,
+                model: &attempt.model,
+                number: attempt.number,
+                of: self.of,
+                elapsed: self.elapsed(),
+            },
+            request_id = &*self.id,
+            route = &*self.route,
+            task = self.task,
+            provider = &*attempt.provider,
+            key = attempt.key.as_deref(),
+            quota_minute = left.and_then(|left| left.minute),
+            quota_day = left.and_then(|left| left.day),
         );
         self.story.answered(&attempt, self.started, self.sent);
         self.latest = Some(attempt);

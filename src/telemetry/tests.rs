@@ -130,11 +130,3 @@ fn a_filter_says_how_much_each_part_logs() {
         .collect();
     assert_eq!(targets, ["backstop::relay", "rustls"]);
 }
-
-#[test]
-fn the_time_of_day_has_a_fixed_width() {
-    let mut text = String::new();
-    WallClock.format_time(&mut Writer::new(&mut text)).unwrap();
-
-    assert_eq!(text.len(), "12:34:56.789Z".len());
-}

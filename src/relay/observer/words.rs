@@ -9,6 +9,7 @@ use crate::relay::health::Rest;
 use crate::retry::Words;
 use crate::retry::schedule::{Gap, Send};
 use crate::route::{Candidate, Vendor};
+use crate::telemetry::digits::Digits;
 
 /// A wait of `send.wait` begins, at most so long if it may be `cut_short`; `rest` says which candidate is left
 /// alone, and why.
@@ -101,12 +102,49 @@ pub(in crate::relay) fn attempts(count: u32) -> String {
     }
 }
 
-/// Minutes and seconds, as the retry pipe logged them: `0m27s`.
-pub(super) struct Clock(pub(super) Duration);
+/// An attempt out of so many has been answered after that time, in minutes and seconds as the retry pipe logged
+/// them: `ann:some/model - Attempt 4/60 (0m27s): SUCCESS`. Written in pieces, for every request says this.
+pub(super) struct Success<'a> {
+    pub(super) who: &'a str,
+    pub(super) model: &'a str,
+    pub(super) number: u32,
+    pub(super) of: u32,
+    pub(super) elapsed: Duration,
+}
 
-impl fmt::Display for Clock {
+impl fmt::Display for Success<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        write!(f, "{}m{:02}s", seconds / 60, seconds % 60)
+        let seconds = self.elapsed.as_secs();
+        f.write_str(self.who)?;
+        f.write_str(":")?;
+        f.write_str(self.model)?;
+        f.write_str(" - Attempt ")?;
+        f.write_str(Digits::of(self.number.into()).as_str())?;
+        f.write_str("/")?;
+        f.write_str(Digits::of(self.of.into()).as_str())?;
+        f.write_str(" (")?;
+        f.write_str(Digits::of(seconds / 60).as_str())?;
+        f.write_str(if seconds % 60 < 10 { "m0" } else { "m" })?;
+        f.write_str(Digits::of(seconds % 60).as_str())?;
+        f.write_str("s): SUCCESS")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_success_is_byte_for_byte_this() {
+        for (seconds, time) in [(0, "0m00s"), (9, "0m09s"), (27, "0m27s"), (60, "1m00s"), (7199, "119m59s")] {
+            let success = Success {
+                who: "ann",
+                model: "some/model",
+                number: 4,
+                of: 60,
+                elapsed: Duration::from_millis(seconds * 1000 + 999),
+            };
+            assert_eq!(success.to_string(), format!("ann:some/model - Attempt 4/60 ({time}): SUCCESS"));
+        }
     }
 }
