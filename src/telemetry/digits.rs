@@ -29,6 +29,11 @@ impl Digits {
 
     /// The text.
     pub(crate) fn as_str(&self) -> &str {
-        self.text.get(self.first..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The text, where nobody asks whether it is one.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.first..).unwrap_or_default()
     }
 }

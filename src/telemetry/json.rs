@@ -19,7 +19,7 @@ const KEPT: usize = 4 << 10;
 
 thread_local! {
     /// The room of the last line. A value that logs while it is printed finds none, and makes its own.
-    static ROOM: Cell<String> = const { Cell::new(String::new()) };
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Gives each event to its function as one line, an object: `timestamp`, `level`, the fields of the event with
@@ -30,15 +30,15 @@ impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Json<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = ROOM.take();
         let metadata = event.metadata();
-        line.push_str("{\"timestamp\":\"");
+        line.extend_from_slice(b"{\"timestamp\":\"");
         stamp::now(&mut line);
-        line.push_str("\",\"level\":\"");
-        line.push_str(metadata.level().as_str());
-        line.push('"');
+        line.extend_from_slice(b"\",\"level\":\"");
+        line.extend_from_slice(metadata.level().as_str().as_bytes());
+        line.push(b'"');
         event.record(&mut Fields(&mut line));
-        text(&mut line, "target", |line| line.push_str(metadata.target()));
-        line.push_str("}\n");
-        (self.0)(line.as_bytes());
+        text(&mut line, "target", |line| line.extend_from_slice(metadata.target().as_bytes()));
+        line.extend_from_slice(b"}\n");
+        (self.0)(&line);
         line.clear();
         line.shrink_to(KEPT);
         ROOM.set(line);
@@ -46,19 +46,19 @@ impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Json<W> {
 }
 
 /// Writes each field behind the one before.
-struct Fields<'a>(&'a mut String);
+struct Fields<'a>(&'a mut Vec<u8>);
 
 impl Fields<'_> {
     /// A text, written by `write`.
-    fn text(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
+    fn text(&mut self, field: &Field, write: impl FnOnce(&mut Vec<u8>)) {
         text(self.0, name(field), write);
     }
 
     /// A value that is JSON as it is written.
-    fn plain(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
-        self.0.push_str(",\"");
-        self.0.push_str(name(field));
-        self.0.push_str("\":");
+    fn plain(&mut self, field: &Field, write: impl FnOnce(&mut Vec<u8>)) {
+        self.0.extend_from_slice(b",\"");
+        self.0.extend_from_slice(name(field).as_bytes());
+        self.0.extend_from_slice(b"\":");
         write(self.0);
     }
 }
@@ -66,35 +66,45 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // A value that fails has said what it could.
-        self.text(field, |line| _ = write!(line, "{value:?}"));
+        self.text(field, |line| _ = write!(Text(line), "{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, |line| line.push_str(value));
+        self.text(field, |line| line.extend_from_slice(value.as_bytes()));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, |line| line.push_str(Digits::of(value).as_str()));
+        self.plain(field, |line| line.extend_from_slice(Digits::of(value).as_bytes()));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.plain(field, |line| {
-            line.push_str(if value < 0 { "-" } else { "" });
-            line.push_str(Digits::of(value.unsigned_abs()).as_str());
+            line.extend_from_slice(if value < 0 { b"-" } else { b"" });
+            line.extend_from_slice(Digits::of(value.unsigned_abs()).as_bytes());
         });
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, |line| line.push_str(if value { "true" } else { "false" }));
+        self.plain(field, |line| line.extend_from_slice(if value { b"true" } else { b"false" }));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no other numbers.
         if value.is_finite() {
-            self.plain(field, |line| _ = write!(line, "{value}"));
+            self.plain(field, |line| _ = write!(Text(line), "{value}"));
         } else {
-            self.plain(field, |line| line.push_str("null"));
+            self.plain(field, |line| line.extend_from_slice(b"null"));
         }
+    }
+}
+
+/// What a format writes to.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -105,12 +115,12 @@ fn name(field: &Field) -> &'static str {
 }
 
 /// Writes a member whose value is the text that `write` appends.
-fn text(line: &mut String, name: &str, write: impl FnOnce(&mut String)) {
-    line.push_str(",\"");
-    line.push_str(name);
-    line.push_str("\":\"");
+fn text(line: &mut Vec<u8>, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    line.extend_from_slice(b",\"");
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(b"\":\"");
     let start = line.len();
     write(line);
     escape::behind(line, start);
-    line.push('"');
+    line.push(b'"');
 }

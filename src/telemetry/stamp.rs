@@ -19,17 +19,17 @@ thread_local! {
 }
 
 /// Appends the time that it is, in UTC.
-pub(super) fn now(line: &mut String) {
+pub(super) fn now(line: &mut Vec<u8>) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     stamp(line, since.as_secs(), since.subsec_micros());
 }
 
-fn stamp(line: &mut String, second: u64, microsecond: u32) {
+fn stamp(line: &mut Vec<u8>, second: u64, microsecond: u32) {
     LATEST.with_borrow_mut(|latest| {
         if latest.number != second {
             latest.turn_to(second);
         }
-        line.push_str(&latest.text);
+        line.extend_from_slice(latest.text.as_bytes());
     });
     let mut fraction = *b".000000Z";
     let mut rest = microsecond;
@@ -37,7 +37,7 @@ fn stamp(line: &mut String, second: u64, microsecond: u32) {
         *digit += u8::try_from(rest % 10).unwrap_or_default();
         rest /= 10;
     }
-    line.push_str(str::from_utf8(&fraction).unwrap_or_default());
+    line.extend_from_slice(&fraction);
 }
 
 impl Second {

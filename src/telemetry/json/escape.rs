@@ -2,58 +2,68 @@
 
 use std::fmt::Write as _;
 
+use super::Text;
+
 #[cfg(test)]
 mod tests;
 
-/// Every byte a one.
-const ONES: u64 = u64::MAX / 0xff;
+/// How many bytes are looked at at a time: what the processor compares in one step.
+const WIDE: usize = 16;
 
-/// The highest bit of every byte.
-const HIGH: u64 = ONES << 7;
+/// From the length of a short text on, this covers what stands before the text in its piece.
+const COVER: [u8; 2 * WIDE] = {
+    let mut cover = [0; 2 * WIDE];
+    let mut at = 0;
+    while at < WIDE {
+        cover[at] = 0xff;
+        at += 1;
+    }
+    cover
+};
 
 /// Makes what stands in `line` from `start` on the inside of a JSON string.
-pub(super) fn behind(line: &mut String, start: usize) {
-    if let Some(at) = special(&line.as_bytes()[start..]) {
-        rewrite(line, start + at);
+pub(super) fn behind(line: &mut Vec<u8>, start: usize) {
+    if !is_inside(line, start) {
+        rewrite(line, start);
     }
 }
 
-/// Escapes what stands in `line` from the special character at `first` on.
 #[cold]
-fn rewrite(line: &mut String, first: usize) {
-    let rest = line.split_off(first);
-    for character in rest.chars() {
-        match character {
-            '"' => line.push_str("\\\""),
-            '\\' => line.push_str("\\\\"),
-            '\n' => line.push_str("\\n"),
-            '\r' => line.push_str("\\r"),
-            '\t' => line.push_str("\\t"),
-            ..' ' => write!(line, "\\u{:04x}", u32::from(character)).expect("a string takes everything"),
+fn rewrite(line: &mut Vec<u8>, start: usize) {
+    for byte in line.split_off(start) {
+        match byte {
+            b'"' => line.extend(b"\\\""),
+            b'\\' => line.extend(b"\\\\"),
+            b'\n' => line.extend(b"\\n"),
+            b'\r' => line.extend(b"\\r"),
+            b'\t' => line.extend(b"\\t"),
+            ..0x20 => write!(Text(line), "\\u{byte:04x}").expect("a vector takes everything"),
             other => line.push(other),
         }
     }
 }
 
-/// Where the first byte stands that must be escaped, looking at eight at a time.
-fn special(text: &[u8]) -> Option<usize> {
-    let Some(last) = text.last_chunk() else {
-        return text.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+/// Whether nothing behind `start` has to be escaped, for all that was seen. All of it is looked at, as nearly
+/// every text is so.
+fn is_inside(line: &[u8], start: usize) -> bool {
+    let text = &line[start..];
+    if let Some(last) = text.last_chunk() {
+        // The last ones overlap those before.
+        return is_clean(last) && text.as_chunks().0.iter().all(is_clean);
+    }
+    let (Some(last), Some(cover)) = (line.last_chunk(), COVER[text.len()..].first_chunk::<WIDE>()) else {
+        return false;
     };
-    let (words, _) = text.as_chunks();
-    let inside = words.iter().enumerate().find_map(|(at, word)| Some(8 * at + special_in(*word)?));
-    // The last eight overlap those before, which are clean.
-    inside.or_else(|| Some(text.len() - 8 + special_in(*last)?))
+    let mut last: [u8; WIDE] = *last;
+    last.iter_mut().zip(cover).for_each(|(byte, cover)| *byte |= cover);
+    is_clean(&last)
 }
 
-/// The same in eight bytes. A borrow may mark bytes that are none, but only behind one that is.
-fn special_in(word: [u8; 8]) -> Option<usize> {
-    let word = u64::from_le_bytes(word);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let is = |byte: u8| {
-        let differs = word ^ (ONES * u64::from(byte));
-        differs.wrapping_sub(ONES) & !differs
-    };
-    let found = (control | is(b'"') | is(b'\\')) & HIGH;
-    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+#[inline]
+fn is_clean(piece: &[u8; WIDE]) -> bool {
+    // Without a branch it becomes a handful of instructions.
+    let marks = piece.iter().fold(0, |marks, byte| {
+        marks | u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\')
+    });
+    marks == 0
 }

@@ -2,12 +2,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What stands before a text in its line.
+const BEFORE: &str = "{\"timestamp\":\"now\",\"name\":\"";
+
 fn inside(text: &str) -> String {
-    let mut line = "\"\\\n".to_owned();
-    let start = line.len();
-    line.push_str(text);
-    behind(&mut line, start);
-    line.split_off(start)
+    let [short, usual] = ["\"\\\n", BEFORE].map(|before| {
+        let mut line = format!("{before}{text}").into_bytes();
+        behind(&mut line, before.len());
+        String::from_utf8(line.split_off(before.len())).unwrap()
+    });
+    assert_eq!(short, usual);
+    usual
 }
 
 /// Texts in which what is special is neither rare nor all there is.
@@ -36,22 +41,23 @@ proptest! {
     }
 
     #[test]
-    fn the_first_special_byte_is_found(text in text()) {
-        let first = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
-        prop_assert_eq!(special(text.as_bytes()), first);
+    fn what_must_be_escaped_is_seen(text in text()) {
+        let expected = !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+        prop_assert_eq!(is_inside(format!("{BEFORE}{text}").as_bytes(), BEFORE.len()), expected);
     }
 }
 
 #[test]
 fn each_byte_is_told_at_each_place() {
     for byte in 0..=u8::MAX {
-        for length in 1..26 {
+        for length in 1..40 {
             for at in 0..length {
                 for filler in [b'a', 0x20, 0x21, 0x23, 0x5b, 0x5d, 0x7f, 0xff] {
-                    let mut text = vec![filler; length];
-                    text[at] = byte;
-                    let expected = matches!(byte, b'"' | b'\\' | ..0x20).then_some(at);
-                    assert_eq!(special(&text), expected, "{byte:#x} at {at} of {length}");
+                    let mut line = BEFORE.as_bytes().to_vec();
+                    line.resize(BEFORE.len() + length, filler);
+                    line[BEFORE.len() + at] = byte;
+                    let expected = !matches!(byte, b'"' | b'\\' | ..0x20);
+                    assert_eq!(is_inside(&line, BEFORE.len()), expected, "{byte:#x} at {at} of {length}");
                 }
             }
         }
