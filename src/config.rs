@@ -138,12 +138,11 @@ pub fn listen_address(source: Option<&Source>, environment: &Environment) -> Soc
 }
 
 /// The JSON schema of the file, for editors.
-pub fn schema() -> String {
-    serde_json::to_string_pretty(&json_schema()).unwrap_or_default()
-}
-
-fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(File).to_value()
+///
+/// It is made from [`File`] by a test and kept beside it: to make it at every start takes longer than all else,
+/// and what makes it would stay in memory.
+pub fn schema() -> &'static str {
+    include_str!("config/schema.json")
 }
 
 fn open(source: &Source, environment: &Environment) -> Result<(Document, Option<PathBuf>), Faults> {
@@ -161,7 +160,7 @@ fn open(source: &Source, environment: &Environment) -> Result<(Document, Option<
 /// The mirror of a document, without the parts that do not fit; `None` if its syntax is broken.
 fn read(document: &Document, findings: &mut Findings) -> Option<File> {
     let mut tree = syntax::parse(document, findings)?;
-    let schema = json_schema();
+    let schema = serde_json::from_str(schema()).expect("a test holds it against the mirror of the file");
     let shape = Shape::new(&schema);
     overlay::apply(document, shape, tree.get_mut(), findings);
     shape::prune(shape, tree.get_mut(), findings);

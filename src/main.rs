@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             Err(error) => could_not_start(&error),
         }),
         Command::Schema => {
-            print(&format!("{}\n", config::schema()));
+            print(config::schema());
             ExitCode::SUCCESS
         }
         Command::Health(arguments) => match cli::health(&arguments, &environment) {

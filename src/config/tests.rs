@@ -261,12 +261,24 @@ fn files_that_cannot_be_read_are_named() {
 
 #[test]
 fn the_schema_describes_every_key() {
-    let schema: serde_json::Value = serde_json::from_str(&schema()).expect("JSON");
+    let schema: serde_json::Value = serde_json::from_str(schema()).expect("JSON");
 
     let properties = schema["properties"].as_object().expect("properties");
     assert_eq!(properties.len(), 10);
     assert!(properties.values().all(|property| property["description"].is_string()), "{properties:#?}");
     assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn the_schema_is_that_of_the_mirror() {
+    let made = schemars::schema_for!(File).to_value();
+    let made = format!("{}\n", serde_json::to_string_pretty(&made).expect("JSON"));
+
+    if made != schema() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/schema.json");
+        std::fs::write(path, made).expect("a file of the repository");
+        panic!("`{path}` was out of date and has been written anew");
+    }
 }
 
 proptest::proptest! {

@@ -83,7 +83,7 @@ fn the_example_is_valid_and_complete() {
     let (output, code) = check(&CheckArgs { file: Some(path.clone()), config: None }, &environment);
     assert_eq!(code, 0, "{output}");
 
-    let schema: serde_json::Value = serde_json::from_str(&config::schema()).expect("JSON");
+    let schema: serde_json::Value = serde_json::from_str(config::schema()).expect("JSON");
     let mut keys = BTreeSet::new();
     collect_keys(&schema, &mut keys);
     let text = fs::read_to_string(path).expect("the example");

@@ -80,7 +80,7 @@ fn config_keys() -> Vec<String> {
         }
     }
     let mut keys = Vec::new();
-    collect(&serde_json::from_str(&backstop::config::schema()).expect("JSON"), &mut keys);
+    collect(&serde_json::from_str(backstop::config::schema()).expect("JSON"), &mut keys);
     assert!(keys.len() > 40, "{keys:?}");
     keys
 }
