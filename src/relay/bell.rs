@@ -1,4 +1,4 @@
-//! A signal that a stream listens for beside its provider: asked for after every piece, and hardly ever given.
+//! A signal that a request listens for beside its provider: asked for after every piece, and hardly ever given.
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -10,14 +10,14 @@ use tokio::task::coop::has_budget_remaining;
 /// place in a list, which every piece of a stream would pay for.
 #[derive(Debug)]
 pub(super) struct Bell<F> {
-    future: Pin<Box<F>>,
+    future: F,
     /// Whom it will wake.
     listener: Option<Waker>,
 }
 
-impl<F: Future<Output = ()>> Bell<F> {
+impl<F: Future<Output = ()> + Unpin> Bell<F> {
     pub(super) fn new(future: F) -> Self {
-        Self { future: Box::pin(future), listener: None }
+        Self { future, listener: None }
     }
 
     /// The same as polling the future, for a caller who can tell whether it `may_be_ready`.
@@ -28,15 +28,15 @@ impl<F: Future<Output = ()>> Bell<F> {
         }
         // Without a budget the future does not even look: then it is the turn that is over which wakes us.
         let has_looked = has_budget_remaining();
-        let polled = self.future.as_mut().poll(cx);
+        let polled = Pin::new(&mut self.future).poll(cx);
         self.listener = (has_looked && polled.is_pending()).then(|| cx.waker().clone());
         polled
     }
 
     /// Changes the future, which has to be polled after that.
-    pub(super) fn change(&mut self, change: impl FnOnce(Pin<&mut F>)) {
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut F)) {
         self.listener = None;
-        change(self.future.as_mut());
+        change(&mut self.future);
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_listens_is_woken() {
         let token = CancellationToken::new();
-        let mut bell = Bell::new(token.clone().cancelled_owned());
+        let mut bell = Bell::new(Box::pin(token.cancelled()));
         let ring = async {
             tokio::task::yield_now().await;
             token.cancel();
@@ -108,7 +108,7 @@ mod tests {
     /// As after a burst, whose pieces are read until the task has had its share of the thread.
     #[tokio::test(start_paused = true)]
     async fn it_is_heard_though_it_was_first_polled_at_the_end_of_a_long_turn() {
-        let mut bell = Bell::new(tokio::time::sleep(Duration::from_secs(1)));
+        let mut bell = Bell::new(Box::pin(tokio::time::sleep(Duration::from_secs(1))));
         let mut is_long = true;
         let heard = poll_fn(|cx| {
             while is_long && has_budget_remaining() {

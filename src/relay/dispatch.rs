@@ -1,6 +1,9 @@
 //! The loop: attempt, fault, verdict, step.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -9,6 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::attempt::{Goal, Opened};
+use super::bell::Bell;
 use super::health::{News, Pass, Rest, Waiting, Whom};
 use super::limits::Until;
 use super::observer::Observer;
@@ -162,11 +166,14 @@ impl<U: Upstream> Dispatch<U> {
         observer: &mut Observer,
     ) -> Result<Opened<U::Body>, End> {
         let drain = self.relay().drain.clone();
-        tokio::select! {
-            biased;
-            result = self.drive(step, goal, observer) => result,
-            () = drain.streams.given() => Err(End::ShuttingDown),
-        }
+        let cut = pin!(drain.streams.given());
+        let mut cut = Bell::new(cut);
+        let mut driving = pin!(self.drive(step, goal, observer));
+        poll_fn(|cx| match driving.as_mut().poll(cx) {
+            Poll::Pending => cut.poll(cx, drain.streams.is_given()).map(|()| Err(End::ShuttingDown)),
+            ready @ Poll::Ready(_) => ready,
+        })
+        .await
     }
 
     async fn drive(

@@ -60,7 +60,7 @@ pub(super) struct Flow<B> {
     broken: Option<Fault>,
     idle: Duration,
     last_byte: Instant,
-    timer: Bell<Sleep>,
+    timer: Bell<Pin<Box<Sleep>>>,
 }
 
 impl<B> Flow<B>
@@ -75,7 +75,7 @@ where
             broken: None,
             idle: opening.idle,
             last_byte: Instant::now(),
-            timer: Bell::new(tokio::time::sleep(opening.idle)),
+            timer: Bell::new(Box::pin(tokio::time::sleep(opening.idle))),
         };
         if let Some(end) = opening.end {
             flow.end(end);
@@ -132,13 +132,13 @@ where
         let limit = if self.sieve.finished() { self.idle.min(LINGER) } else { self.idle };
         let end = self.last_byte + limit;
         if end < self.timer.deadline() {
-            self.timer.change(|timer| timer.reset(end));
+            self.timer.change(|timer| timer.as_mut().reset(end));
         }
         while self.timer.poll(cx, self.timer.is_elapsed()).is_ready() {
             if Instant::now() >= end {
                 return Poll::Ready(());
             }
-            self.timer.change(|timer| timer.reset(end));
+            self.timer.change(|timer| timer.as_mut().reset(end));
         }
         Poll::Pending
     }

@@ -2,6 +2,7 @@
 //! the route says so, a break that another candidate mends.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(super) struct Stream<U: Upstream> {
     /// How the stream ends when the state has nothing more to say.
     last: VecDeque<Bytes>,
     drain: Signal,
-    drained: Bell<WaitForCancellationFutureOwned>,
+    drained: Bell<Pin<Box<WaitForCancellationFutureOwned>>>,
     outcome: Outcome,
 }
 
@@ -56,7 +57,7 @@ impl<U: Upstream> Stream<U> {
         Self {
             state: State::Flowing(Flow::new(opening), observer, way_on),
             last: VecDeque::new(),
-            drained: Bell::new(drain.given_owned()),
+            drained: Bell::new(Box::pin(drain.given_owned())),
             drain,
             outcome: Outcome::Ok,
         }

@@ -204,22 +204,11 @@ impl Connection {
         let Exchange { counted, manner, mut answer } = exchange;
         let Self { wire, patience, .. } = self;
         let begun = poll_fn(|cx| {
-            let listened = {
-                let mut wire = wire.lock();
-                if wire.poll_gone(cx).is_ready() {
-                    return Poll::Ready(None);
-                }
-                wire.listens()
-            };
             if let Poll::Ready(response) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Some(Sending::begin(response, manner, wire, cx)));
             }
-            let mut wire = wire.lock();
             // Once its body is in, nobody else listens to the client; and a body that was taken leaves room.
-            if wire.is_gone() || (!listened && wire.poll_gone(cx).is_ready()) {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
+            wire.lock().poll_gone(cx).map(|()| None)
         });
         let Some(mut sending) = begun.await else {
             return Next::Leave;

@@ -76,7 +76,7 @@ impl Stream {
     /// It asks the system (0.35 µs), since the runtime may not have heard yet what has come in: a
     /// request sent behind bytes nobody asked for would take them for its answer, and that answer
     /// may be another request's. `try_io` would save the call, but knows only what the runtime
-    /// heard when it last looked, up to 61 turns of other tasks ago. Nothing read later tells such
+    /// heard when it last looked, up to 61 polls of other tasks ago. Nothing read later tells such
     /// bytes from an answer, so this is the one place where they can be told.
     /// Over TLS, whatever the runtime has not fetched yet counts as speech.
     pub(super) fn is_quiet(&mut self) -> bool {

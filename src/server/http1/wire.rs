@@ -123,7 +123,7 @@ impl Wire {
         self.is_wanted = false;
     }
 
-    /// Ready when the client has closed. What it sends instead is kept as long as this [`listens`](Self::listens).
+    /// Ready when the client has closed. What it sends instead is kept up to a limit.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.gone {
             if !self.listens() {
@@ -141,11 +141,12 @@ impl Wire {
 
     /// Whether the close of the client is waited for: not before the body of its request is in, for that is
     /// another's to read, nor once as much is kept as may be.
-    pub fn listens(&self) -> bool {
+    fn listens(&self) -> bool {
         self.behind.len() < BEHIND && self.has_body()
     }
 
     /// Whether the client is known to have closed.
+    #[cfg(test)]
     pub fn is_gone(&self) -> bool {
         self.gone
     }
