@@ -86,6 +86,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
 }
 
 async fn bench(arguments: &Arguments) -> std::io::Result<()> {
+    let binary = proxies::binary();
     let upstream = upstream::start()?;
     let folder = tempfile::tempdir()?;
     let mut kinds = vec![Kind::Direct];
@@ -123,7 +124,7 @@ async fn bench(arguments: &Arguments) -> std::io::Result<()> {
             }
         }
     }
-    let size = std::fs::metadata(proxies::binary())?.len();
+    let size = std::fs::metadata(binary)?.len();
     let names: Vec<_> = kinds.iter().map(Kind::name).collect();
     println!("{}\nbinary: {:.1} MB", table.markdown(&names), size as f64 / 1e6);
     Ok(())
