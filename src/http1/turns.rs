@@ -1,4 +1,4 @@
-//! When a task writes: once all those that are ready have read and made up what they will write.
+//! When a task begins to write a message: once all those that are ready have read and made up theirs.
 
 use std::task::{Context, Poll};
 

@@ -21,8 +21,10 @@ use crate::http1::turns::Turn;
 pub(super) struct Sending {
     body: Rest,
     outbox: Outbox,
-    /// Whether what is in the outbox can be sent as it is, and whose turn it is to write then.
-    sealed: Option<Turn>,
+    /// Whether what is in the outbox can be sent as it is.
+    is_sealed: bool,
+    /// Awaited before the head goes out. What follows is for a client that is reading: it would only be late.
+    turn: Turn,
     keeps: bool,
     ends_with_connection: bool,
     /// Since when the socket takes nothing.
@@ -73,7 +75,8 @@ impl Sending {
         Self {
             body: Rest::Coming(body),
             outbox: Outbox::new(head, ending),
-            sealed: None,
+            is_sealed: false,
+            turn: Turn::default(),
             keeps,
             ends_with_connection,
             blocked: None,
@@ -100,7 +103,7 @@ impl Sending {
         cx: &mut Context<'_>,
     ) -> Poll<Sent> {
         loop {
-            if self.sealed.is_none() {
+            if !self.is_sealed {
                 self.gather(cx);
                 if self.outbox.is_empty() {
                     return match self.body {
@@ -109,8 +112,9 @@ impl Sending {
                         Rest::Failed => Poll::Ready(Sent::Cut),
                     };
                 }
+                self.is_sealed = true;
             }
-            ready!(self.sealed.get_or_insert_default().poll(cx));
+            ready!(self.turn.poll(cx));
             let mut slices = [IoSlice::new(&[]); SLICES];
             let used = self.outbox.fill(&mut slices);
             let mut wire = wire.lock();
@@ -118,9 +122,7 @@ impl Sending {
                 Poll::Ready(Ok(length @ 1..)) => {
                     self.blocked = None;
                     self.outbox.advance(length);
-                    if self.outbox.is_empty() {
-                        self.sealed = None;
-                    }
+                    self.is_sealed = !self.outbox.is_empty();
                 }
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Sent::Gone),
                 Poll::Pending => {
