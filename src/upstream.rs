@@ -60,9 +60,9 @@ impl Connected {
         Self { origin, at: AtomicU64::new(0) }
     }
 
-    /// It has one now.
-    pub fn mark(&self) {
-        let since = self.origin.elapsed().as_nanos();
+    /// It has one `now`.
+    pub fn mark(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.origin).as_nanos();
         self.at.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);
     }
 

@@ -89,7 +89,7 @@ impl Upstream for MadeUp {
         if failure == Some(Failure::Refuse) {
             return Err(Fault::new(Class::Connect, Phase::Connect, "refused"));
         }
-        call.connected.mark();
+        call.connected.mark(Instant::now());
         let begun =
             "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
         let said = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n";

@@ -15,6 +15,9 @@ const LONGEST: usize = 256;
 
 /// The first characters of `text`, and a sign that there were more.
 pub(super) fn clip(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return Cow::Borrowed(text);
+    }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),

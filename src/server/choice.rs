@@ -3,14 +3,14 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::openai::envelope::Envelope;
 use crate::relay::User;
 use crate::route::{Chosen, Kind, Route, Routes};
 
 /// Says which task a request is, or nothing if it is none: Open `WebUI` fills `{{TASK}}` in.
-const TASK: &str = "x-backstop-task";
+const TASK: HeaderName = HeaderName::from_static("x-backstop-task");
 
 /// What Open `WebUI` calls a task and people wait for: the answer itself, merged out of several; the summary
 /// without which a long chat cannot go on; the choice of the tools that the answer needs.
@@ -65,7 +65,7 @@ mod tests {
             (" ", None),
             ("{{TASK}}", None),
         ] {
-            let headers = [(http::HeaderName::from_static(TASK), value.parse().unwrap())];
+            let headers = [(TASK, value.parse().unwrap())];
             assert_eq!(told(&headers.into_iter().collect()), expected, "{value}");
         }
         assert_eq!(told(&HeaderMap::new()), None);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use tokio::time::Instant;
 
 use super::answer::Body;
 use super::connect::Endpoint;
@@ -102,9 +103,10 @@ impl Upstream for Client {
             Some(places) => Some(Box::pin(places.take(call.connect)).await?),
             None => None,
         };
-        let idle = if call.fresh { None } else { target.idle.take() };
+        let now = Instant::now();
+        let idle = if call.fresh { None } else { target.idle.take(now) };
         if let Some(connection) = idle {
-            call.connected.mark();
+            call.connected.mark(now);
             let result = connection.send(&request).await;
             let soon = || call.connected.at().is_some_and(|since| since.elapsed() < UNSEEN);
             if !was_closing(&result) || !soon() {
@@ -114,7 +116,7 @@ impl Upstream for Client {
         }
         // Most attempts need none, and need no room for the handshake.
         let connection = Box::pin(target.endpoint.connect(call.connect)).await?;
-        call.connected.mark();
+        call.connected.mark(Instant::now());
         let answer = connection.send(&request).await.map_err(|lost| lost.fault)?;
         target.answer(answer, place)
     }

@@ -86,10 +86,10 @@ impl Pool {
         Self { shards: (0..count).map(|_| Shard::default()).collect() }
     }
 
-    /// A connection that is still open as far as can be known without sending.
-    pub(super) fn take(&self) -> Option<Connection> {
+    /// A connection that is still open `now`, as far as can be known without sending.
+    pub(super) fn take(&self, now: Instant) -> Option<Connection> {
         let (before, own_and_after) = self.shards.split_at(thread() % self.shards.len());
-        own_and_after.iter().chain(before).find_map(Shard::take)
+        own_and_after.iter().chain(before).find_map(|shard| shard.take(now))
     }
 
     /// Keeps `connection` for a later request, unless it is too old for one.
@@ -120,10 +120,9 @@ impl Pool {
 }
 
 impl Shard {
-    fn take(&self) -> Option<Connection> {
+    fn take(&self, now: Instant) -> Option<Connection> {
         loop {
             let Idle { mut connection, since } = self.lock().pop()?;
-            let now = Instant::now();
             let age = now.duration_since(connection.birth().at);
             if now.duration_since(since) < LONGEST
                 && age < OLDEST

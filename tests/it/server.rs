@@ -186,8 +186,8 @@ impl Running {
     async fn stop(self) -> Summary {
         let Self { stop, mut task, .. } = self;
         drop(stop);
-        let ended = timeout(Duration::from_secs(10), task.join_next()).await;
-        ended.expect("an end within ten seconds").unwrap().unwrap()
+        let ended = timeout(Duration::from_secs(30), task.join_next()).await;
+        ended.expect("an end within half a minute").unwrap().unwrap()
     }
 }
 

@@ -83,7 +83,7 @@ async fn admit(health: &Health, candidate: &Candidate) -> Result<Box<Pass>, Rest
 
 async fn sent(health: &Health, ask: Ask<'_>) -> Result<Box<Pass>, Rest> {
     let pass = health.admit(ask).await?;
-    pass.connected().mark();
+    pass.connected().mark(Instant::now());
     Ok(pass)
 }
 

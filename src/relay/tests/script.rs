@@ -168,7 +168,7 @@ impl Upstream for Script {
         if let Act::Refuse = act {
             return Err(Fault::new(Class::Connect, Phase::Connect, "connection refused"));
         }
-        call.connected.mark();
+        call.connected.mark(Instant::now());
         let (status, parts) = match act {
             Act::Late(..) => unreachable!("late twice"),
             Act::Refuse => unreachable!("it has returned"),

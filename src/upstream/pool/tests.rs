@@ -43,10 +43,11 @@ async fn the_one_used_last_comes_first() {
         pool.put(connection);
     }
 
-    let taken = [pool.take(), pool.take()].map(|taken| taken.expect("a connection").birth().at);
+    let taken = [pool.take(Instant::now()), pool.take(Instant::now())]
+        .map(|taken| taken.expect("a connection").birth().at);
 
     assert_eq!(taken, [births[1], births[0]]);
-    assert!(pool.take().is_none());
+    assert!(pool.take(Instant::now()).is_none());
 }
 
 #[test]
@@ -68,7 +69,7 @@ async fn a_connection_moves_to_whoever_takes_it() {
     elsewhere(|| pool.put(second));
     assert_eq!(lengths(&pool), [2]);
 
-    let taken = elsewhere(|| pool.take()).expect("another thread's connection");
+    let taken = elsewhere(|| pool.take(Instant::now())).expect("another thread's connection");
 
     assert_ne!(taken.birth().thread, home);
     elsewhere(|| pool.put(taken));
@@ -88,7 +89,7 @@ async fn a_thread_takes_its_own_first() {
     pool.put(other);
     assert_eq!(lengths(&pool), [1, 1]);
 
-    let taken = [pool.take().expect("mine"), pool.take().expect("the other's")];
+    let taken = [pool.take(Instant::now()).expect("mine"), pool.take(Instant::now()).expect("the other's")];
 
     assert_eq!(taken.map(|connection| connection.birth().at), [mine_at, others_at]);
 }
@@ -104,7 +105,8 @@ async fn a_thread_keeps_the_newest() {
     }
 
     assert_eq!(pool.count(), MOST);
-    let kept: Vec<_> = std::iter::from_fn(|| pool.take()).map(|taken| taken.birth().at).collect();
+    let kept: Vec<_> =
+        std::iter::from_fn(|| pool.take(Instant::now())).map(|taken| taken.birth().at).collect();
     assert!(kept.iter().eq(births[2..].iter().rev()));
 }
 
@@ -114,13 +116,13 @@ async fn age_and_rest_are_limited() {
     let (mut ours, _theirs) = connections(2).await;
     pool.put(ours.pop().expect("a connection"));
     tokio::time::advance(LONGEST).await;
-    assert!(pool.take().is_none(), "it has waited for too long");
+    assert!(pool.take(Instant::now()).is_none(), "it has waited for too long");
 
     let connection = ours.pop().expect("a connection");
     let rests = 2 * LONGEST;
     tokio::time::advance(OLDEST.saturating_sub(rests)).await;
     pool.put(connection);
-    let connection = pool.take().expect("young enough");
+    let connection = pool.take(Instant::now()).expect("young enough");
     tokio::time::advance(LONGEST).await;
     pool.put(connection);
 

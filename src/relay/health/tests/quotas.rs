@@ -103,7 +103,7 @@ async fn what_never_reached_the_provider_is_given_back() {
     drop(health.admit(ask(&health, &model)).await.unwrap());
 
     let lost = health.admit(ask(&health, &model)).await.unwrap();
-    lost.connected().mark();
+    lost.connected().mark(Instant::now());
     lost.connected().lose();
     drop(lost);
 
@@ -119,7 +119,7 @@ async fn one_attempt_may_be_two_requests() {
     let (health, model) = (limited(2, 0), candidate("m"));
     let mut pass = admit(&health, &model).await.unwrap();
     assert!(pass.again());
-    pass.connected().mark();
+    pass.connected().mark(Instant::now());
     assert_eq!(pass.quota_left().unwrap().minute, Some(0));
     assert!(!pass.again(), "a third does not fit");
 }
