@@ -66,9 +66,7 @@ impl HeadReader {
     /// Takes what was read; once the head is whole, it and what came behind it.
     pub fn push<'b>(&'b mut self, bytes: &'b [u8]) -> Result<Option<(Head, &'b [u8])>, Refusal> {
         if self.held.is_empty() {
-            // Some end the body of the request before with an empty line too many (RFC 9112, section 2.2).
-            let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let bytes = &bytes[empty..];
+            let bytes = behind_empty_lines(bytes);
             let Some((head, length)) = parse(bytes)? else {
                 self.held.extend_from_slice(bytes);
                 self.seen = bytes.len();
@@ -76,8 +74,13 @@ impl HeadReader {
             };
             return Ok(Some((head, &bytes[length..])));
         }
-        let before = self.held.len();
+        let mut before = self.held.len();
         self.held.extend_from_slice(bytes);
+        if before == 1 && self.held[0] == b'\r' {
+            let empty = self.held.len() - behind_empty_lines(&self.held).len();
+            self.held.drain(..empty);
+            (before, self.seen) = (0, 0);
+        }
         if !may_be_whole(&self.held, before, self.seen) {
             return Ok(None);
         }
@@ -90,8 +93,17 @@ impl HeadReader {
 
     /// Whether a part of a head is in; empty lines before it are none.
     pub fn has_begun(&self) -> bool {
-        !self.held.is_empty()
+        !matches!(self.held[..], [] | [b'\r'])
     }
+}
+
+/// What follows the empty lines that `bytes` begin with: some end the body of the request before with one too many
+/// (RFC 9112, section 2.2).
+fn behind_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// The head at the beginning of `bytes` and its length, if it is there.

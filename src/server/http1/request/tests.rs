@@ -4,6 +4,8 @@ use proptest::sample::{Index, select};
 use super::*;
 use crate::http1::testing::{lengths, split};
 
+mod yardstick;
+
 /// What a reader made of some bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Got {
@@ -159,6 +161,7 @@ fn what_is_another_protocol_is_refused() {
         ("NONSENSE\r\n\r\n", Refusal::Malformed("invalid request line")),
         ("G@T / HTTP/1.1\r\n\r\n", Refusal::Malformed("invalid request line")),
         ("GET http://[ HTTP/1.1\r\n\r\n", Refusal::Malformed("invalid target")),
+        ("\rGET / HTTP/1.1\r\n\r\n", Refusal::Malformed("invalid line end")),
     ] {
         assert_eq!(refused(bytes), refusal, "{bytes:?}");
     }
@@ -179,7 +182,9 @@ fn empty_lines_before_a_request_are_no_part_of_it() {
         let mut heads = HeadReader::default();
         assert!(heads.push(before.as_bytes()).expect("nothing wrong").is_none());
         assert!(!heads.has_begun(), "{before:?}");
-        assert!(heads.push(b"\r\nG").expect("nothing wrong").is_none());
+        assert!(heads.push(b"\r").expect("nothing wrong").is_none());
+        assert!(!heads.has_begun(), "{before:?}");
+        assert!(heads.push(b"\nG").expect("nothing wrong").is_none());
         assert!(heads.has_begun());
     }
 }
