@@ -64,7 +64,7 @@ impl<U: Upstream> Answer<U> {
         insert(&mut headers, ROUTE, &dispatch.request().route.name);
         insert(&mut headers, PROVIDER, &provider);
         insert(&mut headers, MODEL, &model);
-        headers.insert(ATTEMPTS, observer.attempts().into());
+        headers.insert(ATTEMPTS, number(observer.attempts()));
         if let Some(left) = observer.quota_left() {
             headers.insert(QUOTA, left.into());
         }
@@ -89,6 +89,13 @@ impl<U: Upstream> Answer<U> {
     }
 }
 
+/// Most answers are the first attempt's: digits that are there already save two allocations.
+fn number(number: u32) -> HeaderValue {
+    const FEW: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let few = usize::try_from(number).ok().and_then(|number| FEW.get(number));
+    few.map_or_else(|| number.into(), |digits| HeaderValue::from_static(digits))
+}
+
 /// Inserts a header unless `value` cannot stand in one.
 pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -101,4 +108,16 @@ const JSON: &[u8] = b"application/json";
 fn is_json(headers: &HeaderMap) -> bool {
     let label = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     label.and_then(|label| label.get(..JSON.len())).is_some_and(|label| label.eq_ignore_ascii_case(JSON))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_alike_few_or_many() {
+        for count in [0, 1, 9, 10, 11, 1000, u32::MAX] {
+            assert_eq!(number(count), count.to_string());
+        }
+    }
 }
