@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let full = Scale { time: Duration::from_secs(5), streams: 4500, waiting: 9000 };
+    let full = Scale { time: Duration::from_secs(5), streams: 4500, waiting: 10_000 };
     let mut arguments = Arguments { rounds: 5, only: Vec::new(), scale: full, against: Vec::new() };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` wants a value"));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::client::request;
 use super::load::{self, Load};
 use super::proxies::{Kind, Proxy, Setup};
@@ -244,31 +246,44 @@ async fn idle(scale: &Scale, proxy: &Proxy) -> Sample {
 async fn waiting(scale: &Scale, proxy: &Proxy) -> Sample {
     let asked = whole("waiting", 1024);
     let before = proxy.own_memory();
-    let calm = async {
-        // Until every one of them has had its first attempt.
-        let mut last = Duration::MAX;
-        loop {
-            let cpu = proxy.cpu();
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let spent = proxy.cpu().saturating_sub(cpu);
-            if spent < Duration::from_millis(25) && last < Duration::from_millis(25) {
-                break;
-            }
-            last = spent;
-        }
+    let others = Notify::new();
+    let seen = async {
+        calm(proxy).await;
+        others.notify_one();
+        calm(proxy).await;
         let (cpu, ()) = timed(proxy, tokio::time::sleep(scale.time)).await;
         (proxy.own_memory(), cpu.as_secs_f64() / scale.time.as_secs_f64())
     };
+    // A first attempt has a connection of its own; for those of all at once there may not be files enough.
+    let half = scale.waiting / 2;
+    let one_half = load::once(proxy.address, &asked, half);
+    let other_half = async {
+        others.notified().await;
+        load::once(proxy.address, &asked, scale.waiting - half).await
+    };
     let (during, core) = tokio::select! {
-        seen = calm => seen,
-        load = load::once(proxy.address, &asked, scale.waiting) => {
-            return vec![("failures", load.failures.max(1) as f64)];
-        }
+        seen = seen => seen,
+        load = one_half => return vec![("failures", load.failures.max(1) as f64)],
+        load = other_half => return vec![("failures", load.failures.max(1) as f64)],
     };
     vec![
         ("memory/request", during.saturating_sub(before) as f64 / scale.waiting as f64),
         ("share of a core", core),
     ]
+}
+
+/// Waits until each request that waits has had its first attempt.
+async fn calm(proxy: &Proxy) {
+    let mut last = Duration::MAX;
+    loop {
+        let cpu = proxy.cpu();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let spent = proxy.cpu().saturating_sub(cpu);
+        if spent < Duration::from_millis(25) && last < Duration::from_millis(25) {
+            return;
+        }
+        last = spent;
+    }
 }
 
 async fn refused(scale: &Scale, proxy: &Proxy) -> Sample {
