@@ -11,7 +11,7 @@ pub fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Adds the digits of `number` to `base`, which is at most 16.
+/// Adds the digits of `number` to `base`, which is 10 to 16.
 pub fn push_number(to: &mut Vec<u8>, mut number: u64, base: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();

@@ -1,5 +1,6 @@
 //! The HTTP client: sends an attempt over a connection of its own or over one that is idle.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::pool::{self, Pool};
 use super::tls::Tls;
 use super::{Call, Upstream, headers};
 use crate::config::{Provider, Runtime};
+use crate::http1::turns::Turn;
 use crate::retry::{Class, Fault, Phase};
 
 /// A kept-alive connection that is lost sooner than this was closed before the provider took the
@@ -103,6 +105,9 @@ impl Upstream for Client {
             Some(places) => Some(Box::pin(places.take(call.connect)).await?),
             None => None,
         };
+        // Nothing may lie between the look whether a connection is quiet and the request on it.
+        let mut turn = Turn::default();
+        poll_fn(|cx| turn.poll(cx)).await;
         let now = Instant::now();
         let idle = if call.fresh { None } else { target.idle.take(now) };
         if let Some(connection) = idle {

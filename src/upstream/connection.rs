@@ -18,7 +18,6 @@ use super::http1::request::{Cursor, Outgoing};
 use super::pool::Birth;
 use super::wire::Stream;
 use crate::http1::room::SLICES;
-use crate::http1::turns::Turn;
 use crate::retry::{Class, Fault, Phase};
 
 /// A connection that is free to carry a request.
@@ -74,9 +73,7 @@ impl Connection {
         let Self { mut stream, birth } = self;
         let mut sending = Sending { request, cursor: Cursor::default(), progress: Progress::Under };
         let mut waiting = Waiting { heads: HeadReader::default(), heard: false };
-        let mut turn = Turn::default();
         let opened = poll_fn(|cx| {
-            ready!(turn.poll(cx));
             sending.advance(&mut stream, cx);
             waiting.poll_opened(&mut stream, cx)
         });

@@ -22,7 +22,7 @@ pub(in crate::upstream) struct Opening {
     has_body: bool,
 }
 
-/// A whole request: its head, the end of that, and its body in slices, never joined.
+/// A whole request: its head, the end of that, and its body in slices. What is small is joined where it is sent.
 ///
 /// It holds what the headers hold, keys included, so it has no `Debug`.
 #[derive(Clone)]
