@@ -145,12 +145,6 @@ impl Wire {
         self.behind.len() < BEHIND && self.has_body()
     }
 
-    /// Whether the client is known to have closed.
-    #[cfg(test)]
-    pub fn is_gone(&self) -> bool {
-        self.gone
-    }
-
     /// Whether the body of the request has come in, read or not.
     pub fn has_body(&self) -> bool {
         matches!(self.framing, Framing::Length(left) if left <= self.behind.len() as u64) || self.is_at_end()

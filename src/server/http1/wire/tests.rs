@@ -119,12 +119,12 @@ async fn a_body_that_breaks_off_never_ends() {
     let read = poll_fn(|cx| {
         let read = wire.poll_body(&mut whole, AHEAD, cx);
         assert!(!matches!(read, Poll::Ready(Ok(0) | Err(_))), "{read:?}");
-        if wire.is_gone() || read.is_ready() { Poll::Ready(read) } else { Poll::Pending }
+        if wire.gone || read.is_ready() { Poll::Ready(read) } else { Poll::Pending }
     });
     assert!(matches!(read.await, Poll::Ready(Ok(3))));
     poll_fn(|cx| {
         assert!(wire.poll_body(&mut whole, AHEAD, cx).is_pending());
-        if wire.is_gone() { Poll::Ready(()) } else { Poll::Pending }
+        if wire.gone { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
