@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`chunks`] | the chunked coding |
 //! | [`heads`] | how long a head may be, and when looking for its end is worth it |
-//! | [`lists`] | headers that are lists, and whether a connection goes on |
+//! | [`hop`] | what a head says of its body and its connection |
 //! | [`numbers`] | numbers on the wire |
 //! | [`room`] | where the sockets of a thread are read into, and small writes are joined |
 //! | [`turns`] | when a task writes |
 
 pub mod chunks;
 pub mod heads;
-pub mod lists;
+pub mod hop;
 pub mod numbers;
 pub mod room;
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Heads that come in pieces.
 
-use bytes::Bytes;
 use memchr::memmem;
 
 /// The longest head, in bytes. Clients and providers stay below 8 KiB; nginx allows 4 to 32 KiB unless told
@@ -19,13 +18,4 @@ pub fn may_be_whole(held: &[u8], before: usize, seen: usize) -> bool {
         || held.len() / 2 >= seen
         || memmem::find(new, b"\n\n").is_some()
         || memmem::find(new, b"\n\r\n").is_some()
-}
-
-/// What `part` of `whole` is in a `copy` of it: a head is parsed where it was read to, and copied once it is whole.
-pub fn same(part: &[u8], whole: &[u8], copy: &Bytes) -> Bytes {
-    if part.is_empty() {
-        return Bytes::new();
-    }
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    copy.slice(start..start + part.len())
 }

@@ -157,7 +157,7 @@ async fn ask<U: Upstream>(
     };
     pass.opened();
     Ok(Opened {
-        headers: headers::inbound(&head.headers),
+        headers: headers::inbound(head.headers),
         provider: Arc::clone(&candidate.provider_name),
         model: Arc::clone(&candidate.model),
         content,

@@ -41,16 +41,10 @@ static REQUEST_IDS: [HeaderName; 3] = [
     HeaderName::from_static("x-amzn-requestid"),
 ];
 
-/// Of a client's headers those that attempts may carry, as copies: whoever waits with them does not hold what
-/// the others were read into.
+/// Of a client's headers those that attempts may carry.
 pub fn from_client(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| FROM_CLIENT.contains(name)) {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            kept.append(name, value);
-        }
-    }
-    kept
+    let carried = headers.iter().filter(|(name, _)| FROM_CLIENT.contains(name));
+    carried.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// A key that cannot be sent.
@@ -158,16 +152,22 @@ fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {
 }
 
 /// What a client sees of a provider's response headers.
-pub fn inbound(provider: &HeaderMap) -> HeaderMap {
+pub fn inbound(mut provider: HeaderMap) -> HeaderMap {
     // With room for what the relay and the server add.
     let mut headers = HeaderMap::with_capacity(16);
+    let id = REQUEST_IDS.iter().find_map(|name| provider.remove(name));
+    let mut latest = None;
     for (name, value) in provider {
-        if FROM_PROVIDER.contains(name) || name.as_str().starts_with(RATE_LIMITS) {
-            headers.append(name, value.clone());
+        // Of several values only the first one has the name with it.
+        latest = name.or(latest);
+        if let Some(name) = &latest
+            && (FROM_PROVIDER.contains(name) || name.as_str().starts_with(RATE_LIMITS))
+        {
+            headers.append(name, value);
         }
     }
-    if let Some(id) = REQUEST_IDS.iter().find_map(|name| provider.get(name)) {
-        headers.insert(UPSTREAM_REQUEST_ID, id.clone());
+    if let Some(id) = id {
+        headers.insert(UPSTREAM_REQUEST_ID, id);
     }
     headers
 }

@@ -81,7 +81,7 @@ impl Via {
                     [] => Some(Err(self.lost(&io::ErrorKind::UnexpectedEof.into()))),
                     bytes => match heads.push(bytes) {
                         Ok(None) => None,
-                        Ok(Some((head, rest))) => Some(Ok((head.status, rest.is_empty()))),
+                        Ok(Some((head, rest))) => Some(Ok((head.parts.status, rest.is_empty()))),
                         Err(_) => Some(Err(self.fault("does not speak HTTP/1.1"))),
                     },
                 })

@@ -2,15 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{EXPECT, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Version};
 
 use crate::http1::chunks::Chunks;
-use crate::http1::heads::{LINES, LONGEST, may_be_whole, same};
-use crate::http1::lists::{items, keeps_alive};
-use crate::http1::numbers::number;
+use crate::http1::heads::{LINES, LONGEST, may_be_whole};
+use crate::http1::hop::{Codings, Hop, Length};
 
 /// Why a request is refused before anybody looks at it. Nothing behind it can be made out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,25 +118,24 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
     if !ends_lines(&bytes[..length], request.headers) {
         return Err(Refusal::Malformed("invalid line end"));
     }
-    let copy = Bytes::copy_from_slice(&bytes[..length]);
     let (mut parts, ()) = Request::new(()).into_parts();
     let method = request.method.unwrap_or_default();
     parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Malformed("invalid method"))?;
-    let target = same(request.path.unwrap_or_default().as_bytes(), bytes, &copy);
-    parts.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::Malformed("invalid target"))?;
+    parts.uri = request.path.unwrap_or_default().parse().map_err(|_| Refusal::Malformed("invalid target"))?;
     parts.version = if request.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers.reserve(request.headers.len());
     // Looking for a header costs more than seeing it go by.
-    let (mut is_framed, mut has_options, mut expects_continue, mut hosts) = (false, false, false, 0);
+    let (mut hop, mut expects_continue, mut hosts) = (Hop::default(), false, 0);
     for line in request.headers {
+        if hop.take(line.name, line.value) {
+            continue;
+        }
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| Refusal::Malformed("invalid header name"))?;
-        is_framed |= name == CONTENT_LENGTH || name == TRANSFER_ENCODING;
-        has_options |= name == CONNECTION;
         hosts += u32::from(name == HOST);
         expects_continue |= name == EXPECT && line.value.eq_ignore_ascii_case(b"100-continue");
-        let value = HeaderValue::from_maybe_shared(same(line.value, bytes, &copy))
-            .map_err(|_| Refusal::Malformed("invalid header value"))?;
+        let value =
+            HeaderValue::from_bytes(line.value).map_err(|_| Refusal::Malformed("invalid header value"))?;
         parts.headers.append(name, value);
     }
     let is_new = parts.version == Version::HTTP_11;
@@ -148,9 +145,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
         _ => {}
     }
     let head = Head {
-        framing: if is_framed { framing(parts.version, &parts.headers)? } else { Framing::Length(0) },
+        framing: framing(parts.version, &hop)?,
         expects_continue: is_new && expects_continue,
-        keeps_alive: if has_options { keeps_alive(parts.version, &parts.headers) } else { is_new },
+        keeps_alive: hop.keeps_alive(parts.version),
         parts,
     };
     Ok(Some((head, length)))
@@ -179,27 +176,17 @@ fn refusal(problem: httparse::Error) -> Refusal {
 }
 
 /// Where the body ends (RFC 9112, section 6.3). What a proxy before us may have read otherwise is refused.
-fn framing(version: Version, headers: &HeaderMap) -> Result<Framing, Refusal> {
-    let mut lengths = items(headers, &CONTENT_LENGTH).map(number);
-    let length = lengths.next();
-    if headers.contains_key(TRANSFER_ENCODING) {
-        if length.is_some() {
-            return Err(Refusal::Malformed("both transfer-encoding and content-length"));
+fn framing(version: Version, hop: &Hop) -> Result<Framing, Refusal> {
+    match (hop.codings(), hop.length()) {
+        (Some(_), Some(_)) => Err(Refusal::Malformed("both transfer-encoding and content-length")),
+        (Some(_), None) if version == Version::HTTP_10 => {
+            Err(Refusal::Malformed("transfer-encoding in HTTP/1.0"))
         }
-        if version == Version::HTTP_10 {
-            return Err(Refusal::Malformed("transfer-encoding in HTTP/1.0"));
-        }
-        let mut codings = items(headers, &TRANSFER_ENCODING);
-        let is_chunked = codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
-        return match codings.next() {
-            None if is_chunked => Ok(Framing::Chunked(Chunks::strict())),
-            _ => Err(Refusal::Coding),
-        };
-    }
-    match length {
-        None => Ok(Framing::Length(0)),
-        Some(Some(length)) if lengths.all(|other| other == Some(length)) => Ok(Framing::Length(length)),
-        Some(_) => Err(Refusal::Malformed("invalid content-length")),
+        (Some(Codings { count: 1, ends_chunked: true }), None) => Ok(Framing::Chunked(Chunks::strict())),
+        (Some(_), None) => Err(Refusal::Coding),
+        (None, None) => Ok(Framing::Length(0)),
+        (None, Some(Length::Bytes(length))) => Ok(Framing::Length(length)),
+        (None, Some(Length::Invalid)) => Err(Refusal::Malformed("invalid content-length")),
     }
 }
 

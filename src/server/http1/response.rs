@@ -9,7 +9,7 @@ use http::response::Parts;
 use http::{Method, StatusCode, Version};
 use http_body::SizeHint;
 
-use crate::http1::lists::split;
+use crate::http1::hop::split;
 use crate::http1::numbers::{number, push_number};
 
 /// How the end of a response's body is told.

@@ -189,7 +189,7 @@ fn a_client_sees_little_of_the_provider() {
         ("x-request-id", "first"),
     ]);
 
-    let seen = inbound(&provider);
+    let seen = inbound(provider);
 
     assert_eq!(
         seen,
@@ -202,7 +202,7 @@ fn a_client_sees_little_of_the_provider() {
             ("x-backstop-upstream-request-id", "first"),
         ])
     );
-    assert_eq!(inbound(&HeaderMap::new()), HeaderMap::new());
+    assert_eq!(inbound(HeaderMap::new()), HeaderMap::new());
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! Where the body of a response ends (RFC 9112, section 6), and what of the bytes is payload.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{StatusCode, Version};
 
-use super::head::{HeadReader, Malformed};
+use super::head::{Head, HeadReader, Malformed};
 use crate::http1::chunks::{BadChunk, Chunks};
-use crate::http1::lists::{items, keeps_alive};
-use crate::http1::numbers::number;
+use crate::http1::hop::Length;
 
 /// A response whose head is there.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ impl Opened {
         };
         let mut body = BodyReader::new(&head)?;
         let first = body.push(rest);
-        Ok(Some(Self { head, body, first }))
+        Ok(Some(Self { head: head.parts, body, first }))
     }
 }
 
@@ -60,16 +58,16 @@ pub(in crate::upstream) enum Broken {
 
 impl BodyReader {
     /// The reader for the body that follows a head.
-    pub(in crate::upstream) fn new(head: &Parts) -> Result<Self, Malformed> {
+    pub(in crate::upstream) fn new(head: &Head) -> Result<Self, Malformed> {
         let framing = framing(head)?;
         let end = (framing == Framing::Length(0)).then_some(Ok(()));
         let sure = match framing {
             // Whoever sends both may have been talked into it; RFC 9112 has such a connection closed.
-            Framing::Chunked(_) => !head.headers.contains_key(CONTENT_LENGTH),
-            Framing::Length(_) => head.status != StatusCode::SWITCHING_PROTOCOLS,
+            Framing::Chunked(_) => head.hop.length().is_none(),
+            Framing::Length(_) => head.parts.status != StatusCode::SWITCHING_PROTOCOLS,
             Framing::UntilClose => false,
         };
-        Ok(Self { framing, received: 0, end, keeps_alive: sure && keeps_alive(head.version, &head.headers) })
+        Ok(Self { framing, received: 0, end, keeps_alive: sure && head.hop.keeps_alive(head.parts.version) })
     }
 
     /// How the body ended, if it has.
@@ -157,26 +155,19 @@ fn joined(chunks: &mut Chunks, rest: &mut &[u8]) -> (Bytes, Option<Result<(), Br
     (payload, end)
 }
 
-fn framing(head: &Parts) -> Result<Framing, Malformed> {
+fn framing(Head { parts, hop }: &Head) -> Result<Framing, Malformed> {
     // `304` and `204` have no body whatever their headers say, and of `101` none that is HTTP.
     if [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED]
-        .contains(&head.status)
+        .contains(&parts.status)
     {
         return Ok(Framing::Length(0));
     }
-    if let Some(coding) = head.headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        if head.version == Version::HTTP_10 {
-            return Err(malformed("transfer-encoding in HTTP/1.0"));
-        }
-        let last = coding.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
-        let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        return Ok(if chunked { Framing::Chunked(Chunks::new()) } else { Framing::UntilClose });
-    }
-    let mut lengths = items(&head.headers, &CONTENT_LENGTH).map(number);
-    match lengths.next() {
-        None => Ok(Framing::UntilClose),
-        Some(Some(length)) if lengths.all(|other| other == Some(length)) => Ok(Framing::Length(length)),
-        Some(_) => Err(malformed("invalid content-length")),
+    match (hop.codings(), hop.length()) {
+        (Some(_), _) if parts.version == Version::HTTP_10 => Err(malformed("transfer-encoding in HTTP/1.0")),
+        (Some(codings), _) if codings.ends_chunked => Ok(Framing::Chunked(Chunks::new())),
+        (Some(_), _) | (None, None) => Ok(Framing::UntilClose),
+        (None, Some(Length::Bytes(length))) => Ok(Framing::Length(length)),
+        (None, Some(Length::Invalid)) => Err(malformed("invalid content-length")),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 
-use crate::http1::heads::{LINES, LONGEST, may_be_whole, same};
+use crate::http1::heads::{LINES, LONGEST, may_be_whole};
+use crate::http1::hop::Hop;
 
 /// What is wrong with a response before its body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,15 @@ pub(in crate::upstream) enum Malformed {
     TooLarge,
     #[error("the response head is not HTTP/1.1: {0}")]
     NotHttp(String),
+}
+
+/// What a head says.
+#[derive(Debug)]
+pub(in crate::upstream) struct Head {
+    /// To whoever asked.
+    pub(in crate::upstream) parts: Parts,
+    /// To the connection.
+    pub(in crate::upstream) hop: Hop,
 }
 
 /// Waits for the head of the response proper; what a server says before it (`100`, `103`) is
@@ -30,7 +39,7 @@ pub(in crate::upstream) struct HeadReader {
 }
 
 /// A head, or nothing yet.
-type Read<'b> = Option<(Parts, &'b [u8])>;
+type Read<'b> = Option<(Head, &'b [u8])>;
 
 impl HeadReader {
     /// Takes what was read; once the head is whole, it and what came behind it.
@@ -47,15 +56,15 @@ impl HeadReader {
         };
         let all = rest.len();
         while !rest.is_empty() {
-            let Some((parts, length)) = parse(rest, LONGEST - self.skipped)? else {
+            let Some((head, length)) = parse(rest, LONGEST - self.skipped)? else {
                 break;
             };
             rest = &rest[length..];
-            if !is_interim(parts.status) {
+            if !is_interim(head.parts.status) {
                 // The borrow checker does not see that `rest` may be a part of what is held.
                 let start = all - rest.len();
                 let rest = if before == 0 { &bytes[start..] } else { &self.held[start..] };
-                return Ok(Some((parts, rest)));
+                return Ok(Some((head, rest)));
             }
             self.skipped += length;
         }
@@ -83,7 +92,7 @@ fn is_interim(status: StatusCode) -> bool {
 ///
 /// A header line that makes no sense is left out, as browsers do: answers come from all kinds of
 /// servers, and the rest of them may be sound.
-fn parse(bytes: &[u8], most: usize) -> Result<Option<(Parts, usize)>, Malformed> {
+fn parse(bytes: &[u8], most: usize) -> Result<Option<(Head, usize)>, Malformed> {
     let bytes = &bytes[..most.min(bytes.len())];
     let mut lines = [const { MaybeUninit::uninit() }; LINES];
     let mut response = httparse::Response::new(&mut []);
@@ -100,17 +109,17 @@ fn parse(bytes: &[u8], most: usize) -> Result<Option<(Parts, usize)>, Malformed>
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = status.ok_or_else(|| Malformed::NotHttp("invalid status".to_owned()))?;
     parts.version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    parts.headers.reserve(response.headers.len());
-    // The values are parts of one copy.
-    let head = Bytes::copy_from_slice(&bytes[..length]);
+    let mut hop = Hop::default();
     for line in response.headers {
+        if hop.take(line.name, line.value) {
+            continue;
+        }
         let name = HeaderName::from_bytes(line.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(same(line.value, bytes, &head));
-        if let (Ok(name), Ok(value)) = (name, value) {
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(line.value)) {
             parts.headers.append(name, value);
         }
     }
-    Ok(Some((parts, length)))
+    Ok(Some((Head { parts, hop }, length)))
 }
 
 #[cfg(test)]

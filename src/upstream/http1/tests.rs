@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::framing::Opened;
 use super::head::HeadReader;
-use crate::http1::testing::{lengths, split};
+use crate::http1::testing::{beyond_the_hop, lengths, split};
 
 mod responses;
 mod yardstick;

@@ -1,8 +1,9 @@
+use http::HeaderMap;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::http1::testing::{lengths, split};
+use crate::http1::testing::{beyond_the_hop, lengths, split};
 
 mod yardstick;
 

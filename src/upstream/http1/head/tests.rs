@@ -4,9 +4,9 @@ use super::*;
 fn read(pieces: &[&[u8]]) -> Result<Option<(Parts, Vec<u8>)>, Malformed> {
     let mut heads = HeadReader::default();
     for (index, piece) in pieces.iter().enumerate() {
-        if let Some((parts, rest)) = heads.push(piece)? {
+        if let Some((head, rest)) = heads.push(piece)? {
             let rest = [rest, &pieces[index + 1..].concat()].concat();
-            return Ok(Some((parts, rest)));
+            return Ok(Some((head.parts, rest)));
         }
     }
     heads.finish().map(|()| None)

@@ -41,7 +41,7 @@ async fn read_by_hyper(pieces: &[&[u8]]) -> Got {
         };
         let (head, mut body) = response.into_parts();
         let mut got = Got {
-            head: Some((head.status.as_u16(), head.headers)),
+            head: Some((head.status.as_u16(), beyond_the_hop(head.headers))),
             body: Vec::new(),
             whole: true,
             why: String::new(),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use http::Response;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
@@ -38,7 +39,7 @@ async fn seen_by_hyper(pieces: &[&[u8]]) -> Option<Seen> {
                 method: head.method.to_string(),
                 uri: head.uri.to_string(),
                 is_old: head.version == Version::HTTP_10,
-                headers: head.headers,
+                headers: beyond_the_hop(head.headers),
                 body,
             });
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
