@@ -207,7 +207,7 @@ fn chain(route: &Route) -> String {
         .enumerate()
         .map(|(index, candidate)| match route.chain.live(index) {
             Some(live) => live.words(&candidate.provider_name),
-            None => format!("{}/{}", candidate.provider_name, candidate.model),
+            None => candidate.name(),
         })
         .collect();
     names.join(" → ")

@@ -19,6 +19,7 @@ use crate::route::{Candidate, Credentials, Delivery, OnBreak, ProgressMode, Rout
 use crate::upstream::Upstream;
 
 mod answer;
+pub mod asked;
 mod attempt;
 mod bell;
 pub mod body;
@@ -44,6 +45,7 @@ mod tests;
 pub mod user;
 
 pub use answer::AT_ONCE;
+pub use asked::Asked;
 pub use body::Body;
 pub use drain::{Drain, Signal};
 pub use failure::{Attempt, Failure};
@@ -60,14 +62,10 @@ use resume::Prefills;
 
 /// A request that is ready to be tried.
 pub struct Request {
-    /// The value of `x-request-id`.
-    pub id: Arc<str>,
-    /// The address it came from, for log lines.
-    pub client: Arc<str>,
+    /// What logs call it.
+    pub asked: Arc<Asked>,
     /// Who asked, as far as that is known, with their own keys.
     pub user: User,
-    /// The path that was asked, for the access line.
-    pub path: Arc<str>,
     /// The route the client asked for.
     pub route: Arc<Route>,
     /// What it shows while it waits, if it is a stream, and for whom its errors are written.
@@ -133,14 +131,14 @@ impl<U: Upstream> Relay<U> {
         self: &Arc<Self>,
         request: Request,
     ) -> impl Future<Output = Result<Response<Body<U>>, Failure>> + Send + use<U> {
-        let may_be_early = request.envelope.stream() && request.progress != ProgressMode::Off;
+        let may_be_early = request.progress != ProgressMode::Off;
         let route = Arc::clone(&request.route);
         let head_after = self.head_after;
         let (attempts, progress) = self.attempts(request);
         async move {
-            if !may_be_early {
+            let Some(progress) = progress.filter(|_| may_be_early) else {
                 return attempts.await.map(body::late);
-            }
+            };
             let parting = progress.parting();
             let heartbeat = Heartbeat::new(progress, head_after);
             let mut response = match Waiting::new(attempts, heartbeat).head().await {
@@ -155,10 +153,10 @@ impl<U: Upstream> Relay<U> {
     }
 
     /// What will be tried for `request`, and what is shown of it.
-    fn attempts(self: &Arc<Self>, request: Request) -> (Attempts<U>, Progress) {
+    fn attempts(self: &Arc<Self>, request: Request) -> (Attempts<U>, Option<Progress>) {
         let secrets = self.secrets.with(request.user.secrets());
         let observer = Observer::new(&request, secrets.clone(), self.status, self.drain.clone());
-        let progress = observer.progress();
+        let progress = observer.progress().cloned();
         (Box::pin(dispatch::run(Arc::clone(self), request, secrets, observer)), progress)
     }
 }

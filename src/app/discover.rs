@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::config::{Provider, Runtime};
 use crate::openai::catalogue::Listed;
 use crate::retry::Words;
-use crate::route::{Catalogues, Chain, Current, Offer, Route, Routes, Source};
+use crate::route::{Candidate, Catalogues, Chain, Current, Offer, Route, Routes, Source};
 use crate::upstream::discovery::{Lists, NoAnswer};
 
 /// How long a provider may take to give its list.
@@ -189,7 +189,7 @@ fn tell_chains(route: &Route, provider: &str, source: &Source, before: &Routes, 
 /// Who is in a chain.
 fn names(chain: &Chain) -> Vec<String> {
     let candidates = chain.candidates().iter().filter(|_| !chain.is_open());
-    candidates.map(|candidate| format!("{}/{}", candidate.provider_name, candidate.model)).collect()
+    candidates.map(Candidate::name).collect()
 }
 
 /// Who came and who went, in words that go on from others.

@@ -73,7 +73,7 @@ fn who(route: &Route, index: usize) -> String {
     let candidate = &route.chain.candidates()[index];
     match route.chain.live(index) {
         Some(live) => format!("{}, as listed", live.words(&candidate.provider_name)),
-        None => format!("{}/{}", candidate.provider_name, candidate.model),
+        None => candidate.name(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::play::{ANSWER, Attempt, Timeline};
 use crate::relay::{Outcome, PACE};
 use crate::retry::Words;
 use crate::retry::schedule::Gap;
-use crate::route::{Candidate, Order, ProgressMode, Route};
+use crate::route::{Order, ProgressMode, Route};
 use crate::server::error;
 
 /// More attempts than this are not told one by one.
@@ -37,7 +37,7 @@ fn head(route: &Route, failures: &Failures, timeline: &Timeline, out: &mut Strin
     writeln!(out, "route {}: {order} order, at most {most} within {deadline}", route.name)?;
     for (index, candidate) in route.chain.candidates().iter().enumerate() {
         let does = failures.plan(index).map_or_else(|| "answers".to_owned(), ToString::to_string);
-        writeln!(out, "  {}. {}: {does}", index + 1, label(candidate))?;
+        writeln!(out, "  {}. {}: {does}", index + 1, candidate.name())?;
     }
     if failures.assumed {
         writeln!(out, "without --fail every provider is down, which shows the whole plan")?;
@@ -123,7 +123,7 @@ fn end(route: &Route, timeline: &Timeline, head_after: Duration, out: &mut Strin
     };
     let outcome = Outcome::Failed(fault.class);
     let status = error::status(outcome, fault.status);
-    let who = label(&route.chain.candidates()[*candidate]);
+    let who = route.chain.candidates()[*candidate].name();
     writeln!(
         out,
         "\nthe client gets {} `{outcome}` after {made} in {total}: {}",
@@ -159,11 +159,7 @@ fn early(route: &Route, timeline: &Timeline, head_after: Duration) -> Option<Dur
 }
 
 fn name(route: &Route, attempt: &Attempt) -> String {
-    label(&route.chain.candidates()[attempt.send.candidate])
-}
-
-fn label(candidate: &Candidate) -> String {
-    format!("{}/{}", candidate.provider_name, candidate.model)
+    route.chain.candidates()[attempt.send.candidate].name()
 }
 
 /// Minutes, seconds and tenths: `3:07.4`.

@@ -17,7 +17,7 @@ use super::*;
 use crate::config::Secrets;
 use crate::openai::envelope::Envelope;
 use crate::relay::resume::Prefills;
-use crate::relay::{Drain, Health, Relay, Request};
+use crate::relay::{Asked, Drain, Health, Relay, Request};
 use crate::retry::patience::late;
 use crate::retry::{Class, Fault, Phase};
 use crate::route::{Candidate, Route};
@@ -159,10 +159,8 @@ async fn relayed(route: &Arc<Route>, failures: Failures) -> Told {
     });
     let body = Bytes::from_static(br#"{"model":"r","stream":true,"messages":[]}"#);
     let request = Request {
-        id: "id".into(),
-        client: "here".into(),
+        asked: Asked::new("id".into(), "here".into(), "/".into()),
         user: crate::relay::User::default(),
-        path: "/".into(),
         route: Arc::clone(route),
         progress: crate::route::ProgressMode::Off,
         envelope: Envelope::parse(body).expect("a request"),

@@ -60,10 +60,12 @@ impl<U: Upstream> Content<U> {
 
 impl<U: Upstream> Answer<U> {
     pub(super) fn new(opened: attempt::Opened<U::Body>, dispatch: Dispatch<U>, observer: Observer) -> Self {
-        let attempt::Opened { mut headers, provider, model, content } = opened;
+        let attempt::Opened { mut headers, content } = opened;
         insert(&mut headers, ROUTE, &dispatch.request().route.name);
-        insert(&mut headers, PROVIDER, &provider);
-        insert(&mut headers, MODEL, &model);
+        if let Some(candidate) = observer.latest() {
+            insert(&mut headers, PROVIDER, &candidate.provider_name);
+            insert(&mut headers, MODEL, &candidate.model);
+        }
         headers.insert(ATTEMPTS, number(observer.attempts()));
         if let Some(left) = observer.quota_left() {
             headers.insert(QUOTA, left.into());

@@ -31,8 +31,6 @@ const ERROR_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Opened<B> {
     /// The provider's headers that a client may see.
     pub(super) headers: HeaderMap,
-    pub(super) provider: Arc<str>,
-    pub(super) model: Arc<str>,
     pub(super) content: Content<B>,
 }
 
@@ -156,12 +154,7 @@ async fn ask<U: Upstream>(
         Content::Whole(peek::whole(body, &head.headers, relay.max_answer, limits).await?)
     };
     pass.opened();
-    Ok(Opened {
-        headers: headers::inbound(head.headers),
-        provider: Arc::clone(&candidate.provider_name),
-        model: Arc::clone(&candidate.model),
-        content,
-    })
+    Ok(Opened { headers: headers::inbound(head.headers), content })
 }
 
 /// As much of an error body as comes soon.

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::health::{Pass, Rest};
 use super::progress::Progress;
-use super::{Attempt, Drain, Failure, Outcome, Request};
+use super::{Asked, Attempt, Drain, Failure, Outcome, Request};
 use crate::config::Secrets;
 use crate::retry::Fault;
 use crate::retry::schedule::Send;
-use crate::route::{Candidate, Kind};
+use crate::route::{Candidate, Kind, Route};
 use crate::telemetry::{self, Access};
 
 mod story;
@@ -30,13 +30,8 @@ const LONGEST_TRAIL: usize = 500;
 
 /// Watches one request; dropped before the end, it records `client_gone`, or `internal` in a panic.
 pub(super) struct Observer {
-    id: Arc<str>,
-    /// Whom a line begins with: the user, else the client's address.
-    who: Arc<str>,
-    client: Arc<str>,
-    user: Option<Arc<str>>,
-    path: Arc<str>,
-    route: Arc<str>,
+    asked: Arc<Asked>,
+    route: Arc<Route>,
     secrets: Secrets,
     status: fn(Outcome, Option<u16>) -> StatusCode,
     provider_status: Option<u16>,
@@ -68,13 +63,10 @@ impl Observer {
         drain: Drain,
     ) -> Self {
         let started = Instant::now();
+        request.asked.is(&request.user);
         Self {
-            id: Arc::clone(&request.id),
-            who: Arc::clone(request.user.name().unwrap_or(&request.client)),
-            client: Arc::clone(&request.client),
-            user: request.user.name().cloned(),
-            path: Arc::clone(&request.path),
-            route: Arc::clone(&request.route.name),
+            asked: Arc::clone(&request.asked),
+            route: Arc::clone(&request.route),
             secrets,
             status,
             provider_status: None,
@@ -94,8 +86,9 @@ impl Observer {
         }
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        self.story.progress().clone()
+    /// What is shown of the request, if it is a stream and anything can be.
+    pub(super) fn progress(&self) -> Option<&Progress> {
+        self.story.progress()
     }
 
     /// Whether errors are one short sentence, for the user of a chat.
@@ -121,9 +114,19 @@ impl Observer {
         self.started.elapsed()
     }
 
+    /// Whom the latest attempt asked.
+    pub(super) fn latest(&self) -> Option<&Candidate> {
+        self.latest.as_ref().map(|attempt| self.of(attempt))
+    }
+
     /// `provider/model` of the latest attempt.
     pub(super) fn candidate(&self) -> String {
-        self.latest.as_ref().map(Try::candidate).unwrap_or_default()
+        self.latest().map(Candidate::name).unwrap_or_default()
+    }
+
+    /// Whom an attempt asks.
+    fn of(&self, attempt: &Try) -> &Candidate {
+        &self.route.chain.candidates()[attempt.candidate]
     }
 
     /// A wait of `send.wait` begins; `rest` says which candidate is left alone, and why.
@@ -137,20 +140,22 @@ impl Observer {
         cut_short: bool,
     ) {
         let text = words::waiting(send, of, rest, cut_short);
-        tracing::debug!(request_id = %self.id, "{}:{} - {text}", self.who, self.route);
+        tracing::debug!(request_id = self.asked.id(), "{}:{} - {text}", self.asked.who(), self.route.name);
         self.story.waiting(send, text);
     }
 
     /// The next attempt has to wait for its turn behind those of others.
     pub(super) fn queued(&self, send: &Send, of: u32, candidate: &Candidate, rest: &Rest) {
-        self.story.progress().wait(words::queued(send, of, candidate, rest));
+        if let Some(progress) = self.story.progress() {
+            progress.wait(words::queued(send, of, candidate, rest));
+        }
     }
 
     /// A candidate was not asked when it was its turn.
     pub(super) fn skipped(&self, candidate: &Candidate, why: &str) {
         tracing::debug!(
-            request_id = %self.id,
-            "{}:{} - not asked: {}", self.who, self.route, not_asked(candidate, why),
+            request_id = %self.asked.id(),
+            "{}:{} - not asked: {}", self.asked.who(), self.route.name, not_asked(candidate, why),
         );
     }
 
@@ -159,30 +164,33 @@ impl Observer {
         // One more key is tried under the number of the first.
         self.sent = self.sent.max(attempt.number);
         self.of = of;
-        self.story.sending(attempt, self.latest.as_ref(), of);
+        self.story.sending(self.route.chain.candidates(), attempt, self.latest.as_ref(), of);
         self.latest = Some(attempt.clone());
     }
 
     /// An attempt failed; gives the fault back with every secret masked.
     pub(super) fn failed(&mut self, attempt: &Try, mut fault: Fault) -> Fault {
         fault.reason = self.mask(&fault.reason);
+        let candidate = self.of(attempt);
         tracing::info!(
-            request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
-            class = fault.class.as_str(), status = fault.status, key = attempt.key.as_deref(),
-            "{}:{} - Attempt {}/{}: ERROR: {fault}", self.who, attempt.model, attempt.number, self.of,
+            request_id = %self.asked.id(), route = %self.route.name, task = self.task,
+            provider = %candidate.provider_name, class = fault.class.as_str(), status = fault.status,
+            key = attempt.key.as_deref(), "{}:{} - Attempt {}/{}: ERROR: {fault}",
+            self.asked.who(), candidate.model, attempt.number, self.of,
         );
         self.remember(attempt, &fault);
-        self.story.failed(attempt, &fault);
+        self.story.failed(self.route.chain.candidates(), attempt, &fault);
         fault
     }
 
     /// Of two attempts under way `attempt` is cancelled, because `other` did `what`; that is no failure.
     pub(super) fn cancelled(&mut self, attempt: &Try, other: &Try, what: &str) {
+        let candidate = self.of(attempt);
         tracing::info!(
-            request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
-            key = attempt.key.as_deref(),
+            request_id = %self.asked.id(), route = %self.route.name, task = self.task,
+            provider = %candidate.provider_name, key = attempt.key.as_deref(),
             "{}:{} - Attempt {}/{}: cancelled, attempt {} {what}",
-            self.who, attempt.model, attempt.number, self.of, other.number,
+            self.asked.who(), candidate.model, attempt.number, self.of, other.number,
         );
         self.story.let_go();
     }
@@ -197,10 +205,11 @@ impl Observer {
             pass.failed(&fault);
         }
         if let Some(attempt) = self.latest.clone() {
+            let candidate = self.of(&attempt);
             tracing::info!(
-                request_id = %self.id, route = %self.route, task = self.task, provider = %attempt.provider,
-                "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
-                self.who, attempt.model, attempt.number, self.of, fault.reason,
+                request_id = %self.asked.id(), route = %self.route.name, task = self.task,
+                provider = %candidate.provider_name, "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
+                self.asked.who(), candidate.model, attempt.number, self.of, fault.reason,
             );
             self.remember(&attempt, &fault);
         }
@@ -214,10 +223,11 @@ impl Observer {
         }
         // Of two under way at a time, the later one may fail first.
         let at = self.trail.partition_point(|tried| tried.number <= attempt.number);
+        let candidate = self.of(attempt);
         let tried = Attempt {
             number: attempt.number,
-            provider: Arc::clone(&attempt.provider),
-            model: Arc::clone(&attempt.model),
+            provider: Arc::clone(&candidate.provider_name),
+            model: Arc::clone(&candidate.model),
             key: attempt.key.clone(),
             phase: fault.phase.as_str(),
             code: fault.class.as_str(),
@@ -232,24 +242,24 @@ impl Observer {
 
     /// The answer of an attempt goes out; what becomes of it, its `pass` is told.
     pub(super) fn answered(&mut self, attempt: Try, pass: Box<Pass>) {
-        let left = pass.quota_left();
+        let (left, candidate) = (pass.quota_left(), self.of(&attempt));
         tracing::info!(
             message = %words::Success {
-                who: &self.who,
-                model: &attempt.model,
+                who: self.asked.who(),
+                model: &candidate.model,
                 number: attempt.number,
                 of: self.of,
                 elapsed: self.elapsed(),
             },
-            request_id = &*self.id,
-            route = &*self.route,
+            request_id = self.asked.id(),
+            route = &*self.route.name,
             task = self.task,
-            provider = &*attempt.provider,
+            provider = &*candidate.provider_name,
             key = attempt.key.as_deref(),
             quota_minute = left.and_then(|left| left.minute),
             quota_day = left.and_then(|left| left.day),
         );
-        self.story.answered(&attempt, self.started, self.sent);
+        self.story.answered(self.route.chain.candidates(), &attempt, self.started, self.sent);
         self.latest = Some(attempt);
         self.pass = Some(pass);
     }
@@ -264,8 +274,8 @@ impl Observer {
         if !self.warned {
             self.warned = true;
             tracing::warn!(
-                request_id = %self.id,
-                "{}:{} - dropped an event that is not JSON", self.who, self.candidate(),
+                request_id = %self.asked.id(),
+                "{}:{} - dropped an event that is not JSON", self.asked.who(), self.candidate(),
             );
         }
     }
@@ -308,18 +318,18 @@ impl Observer {
             pass => drop(pass),
         }
         telemetry::access(&Access {
-            request_id: &self.id,
-            client: &self.client,
-            user: self.user.as_deref(),
+            request_id: self.asked.id(),
+            client: self.asked.client(),
+            user: self.asked.user(),
             method: "POST",
-            path: &self.path,
-            route: Some(&self.route),
+            path: self.asked.path(),
+            route: Some(&self.route.name),
             task: self.task,
             outcome: outcome.as_str(),
             status: (self.status)(outcome, self.provider_status).as_u16(),
             attempts: Some(self.sent),
-            provider: self.latest.as_ref().map(|attempt| &*attempt.provider),
-            model: self.latest.as_ref().map(|attempt| &*attempt.model),
+            provider: self.latest().map(|candidate| &*candidate.provider_name),
+            model: self.latest().map(|candidate| &*candidate.model),
             elapsed: self.elapsed(),
         });
     }

@@ -83,7 +83,7 @@ impl Progress {
     pub(super) fn new(request: &Request, began: Instant) -> Self {
         let author = || {
             let created = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-            Author::new(&request.id, created, &request.route.name)
+            Author::new(request.asked.id(), created, &request.route.name)
         };
         let voice = match request.progress {
             ProgressMode::Off | ProgressMode::Comments => Voice::Silent,

@@ -46,7 +46,7 @@ type Search<U> = Pin<Box<dyn Future<Output = Resumed<U>> + Send>>;
 /// The search for somebody who goes on.
 pub(super) struct Resuming<U: Upstream> {
     search: Search<U>,
-    heartbeat: Heartbeat,
+    heartbeat: Option<Heartbeat>,
 }
 
 impl<U: Upstream> Resuming<U> {
@@ -59,15 +59,18 @@ impl<U: Upstream> Resuming<U> {
         fault: (Fault, Option<usize>),
     ) -> Self {
         // Nothing may be said at once, for what went out last may have ended within this moment.
-        let heartbeat = Heartbeat::new(observer.progress(), HEARTBEAT);
+        let heartbeat = observer.progress().map(|progress| Heartbeat::new(progress.clone(), HEARTBEAT));
         Self { search: Box::pin(search(dispatch, observer, record, broken, fault)), heartbeat }
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Resumed<U>> {
         match self.search.as_mut().poll(cx) {
-            Poll::Pending => self.heartbeat.poll_next(cx).map(Resumed::Say),
+            Poll::Pending => match &mut self.heartbeat {
+                Some(heartbeat) => heartbeat.poll_next(cx).map(Resumed::Say),
+                None => Poll::Pending,
+            },
             Poll::Ready(Resumed::With(mut opening, observer, dispatch)) => {
-                if let Some(last) = self.heartbeat.close(false) {
+                if let Some(last) = self.heartbeat.as_ref().and_then(|heartbeat| heartbeat.close(false)) {
                     opening.pieces.push_front(last);
                 }
                 Poll::Ready(Resumed::With(opening, observer, dispatch))

@@ -113,7 +113,7 @@ impl<U: Upstream> Stream<U> {
                     }
                     Poll::Ready(Resumed::Never(broken, observer)) => {
                         observer.unanswered();
-                        self.last.extend(observer.progress().close(false));
+                        self.last.extend(observer.progress().and_then(|progress| progress.close(false)));
                         self.state = State::Over(observer);
                         self.fail(&broken);
                     }

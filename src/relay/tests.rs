@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use self::script::{Act, Part, Script, answer, text_part};
-use super::{Body, Drain, Failure, Health, Outcome, Relay, Request, User};
+use super::{Asked, Body, Drain, Failure, Health, Outcome, Relay, Request, User};
 use crate::config::{Connections, KeyOrder, Provider, Secrets};
 use crate::openai::envelope::Envelope;
 use crate::retry::{Class, DelayRange, Policy, Quota};
@@ -108,10 +108,8 @@ fn relay_to(providers: &[Provider], script: Script) -> Arc<Relay<Script>> {
 
 fn request(route: Route, body: &'static str) -> Request {
     Request {
-        id: "id".into(),
-        client: "127.0.0.1".into(),
+        asked: Asked::new("id".into(), "127.0.0.1".into(), "/v1/chat/completions".into()),
         user: User::default(),
-        path: "/v1/chat/completions".into(),
         progress: route.progress.unwrap_or_default(),
         route: Arc::new(route),
         envelope: Envelope::parse(Bytes::from_static(body.as_bytes())).unwrap(),

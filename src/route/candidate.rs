@@ -29,6 +29,18 @@ pub struct Candidate {
     pub prefill: Option<Prefill>,
 }
 
+impl Candidate {
+    /// What messages call it: `provider/model`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.provider_name, self.model)
+    }
+
+    /// Whether both ask the same model of the same provider.
+    pub fn is_same_model(&self, other: &Self) -> bool {
+        self.provider == other.provider && self.model == other.model
+    }
+}
+
 /// How a provider is asked to go on from the beginning of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefill {

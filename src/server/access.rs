@@ -1,13 +1,12 @@
-//! What is known about a request on its way through the server, and its access line.
+//! The access line of a request on its way through the server.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::Method;
 use tokio::time::Instant;
 
-use crate::relay::{Outcome, Signal, User};
+use crate::relay::{Asked, Outcome, Signal};
 use crate::telemetry::{self, Access};
 
 /// More characters of what a client sent are in no message and no line of the log.
@@ -24,45 +23,12 @@ pub(super) fn clip(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Who asks, for handlers; an extension of the request.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// The value of `x-request-id`.
-    pub(super) id: Arc<str>,
-    /// The client's IP address.
-    pub(super) client: Arc<str>,
-    /// The path, without its query, clipped.
-    pub(super) path: Arc<str>,
-    learnt: Arc<Learnt>,
-}
-
-/// What becomes known of a request on its way.
-#[derive(Debug, Default)]
-struct Learnt {
-    user: OnceLock<Arc<str>>,
-    relayed: AtomicBool,
-}
-
-impl Asked {
-    /// It is known now who asks.
-    pub(super) fn is(&self, user: &User) {
-        if let Some(name) = user.name() {
-            self.learnt.user.get_or_init(|| Arc::clone(name));
-        }
-    }
-
-    /// From here on the relay answers, and it writes the access line when the answer has ended.
-    pub(super) fn hand_over(&self) {
-        self.learnt.relayed.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Writes the access line of a request unless the relay does; dropped early, the client has left, unless
 /// a drain cut it off.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// Who asks.
-    pub asked: Asked,
+    /// What the line calls it.
+    pub asked: Arc<Asked>,
     method: Method,
     began: Instant,
     cut: Signal,
@@ -71,9 +37,9 @@ pub(super) struct Line {
 
 impl Line {
     /// A request whose head has just come in; from `cut` on, requests are cut off.
-    pub fn begin(id: Arc<str>, client: Arc<str>, method: &Method, path: &str, cut: Signal) -> Self {
+    pub fn begin(id: Box<str>, client: Arc<str>, method: &Method, path: &str, cut: Signal) -> Self {
         Self {
-            asked: Asked { id, client, path: clip(path).into(), learnt: Arc::default() },
+            asked: Asked::new(id, client, clip(path).into()),
             method: method.clone(),
             began: Instant::now(),
             cut,
@@ -92,16 +58,16 @@ impl Line {
     }
 
     fn write(&mut self, outcome: Outcome, status: u16) {
-        if self.written || self.asked.learnt.relayed.load(Ordering::Relaxed) {
+        if self.written || self.asked.is_relayed() {
             return;
         }
         self.written = true;
         telemetry::access(&Access {
-            request_id: &self.asked.id,
-            client: &self.asked.client,
-            user: self.asked.learnt.user.get().map(|user| &**user),
+            request_id: self.asked.id(),
+            client: self.asked.client(),
+            user: self.asked.user(),
             method: &clip(self.method.as_str()),
-            path: &self.asked.path,
+            path: self.asked.path(),
             outcome: outcome.as_str(),
             status,
             elapsed: self.began.elapsed(),

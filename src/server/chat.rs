@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::access::{Asked, clip};
+use super::access::clip;
 use super::error::ApiError;
 use super::http1::incoming::Incoming;
 use super::router::App;
 use super::{body, choice, profile, user};
 use crate::openai::envelope::{Envelope, InvalidRequest};
-use crate::relay::{self, Outcome, User};
+use crate::relay::{self, Asked, Outcome, User};
 use crate::route::{Candidate, Kind, Live, ProgressMode, Route, Routes};
 use crate::upstream::{Upstream, headers};
 
@@ -22,7 +22,7 @@ use crate::upstream::{Upstream, headers};
 /// What reading takes is in a box of its own, and gone before the answer is waited for.
 pub(super) fn complete<U: Upstream>(
     app: Arc<App<U>>,
-    asked: Asked,
+    asked: Arc<Asked>,
     request: http::Request<Incoming>,
 ) -> impl Future<Output = Response> + Send {
     let reading = Box::pin(read(Arc::clone(&app), asked, request));
@@ -41,7 +41,7 @@ pub(super) fn complete<U: Upstream>(
 /// Reads a request, or says in the words of its reader what is wrong with it.
 async fn read<U: Upstream>(
     app: Arc<App<U>>,
-    asked: Asked,
+    asked: Arc<Asked>,
     request: http::Request<Incoming>,
 ) -> Result<relay::Request, ApiError> {
     let (mut head, body) = request.into_parts();
@@ -68,7 +68,7 @@ async fn read<U: Upstream>(
 #[expect(clippy::result_large_err, reason = "it comes once a request, and is handed on at once")]
 fn prepare<U: Upstream>(
     app: &App<U>,
-    asked: Asked,
+    asked: Arc<Asked>,
     user: User,
     head: &Parts,
     body: Bytes,
@@ -81,7 +81,7 @@ fn prepare<U: Upstream>(
     if app.relay.drain.pauses.is_given() {
         return Err(ApiError::shutting_down());
     }
-    let route = choice::choose(&routes, route, &envelope, &head.headers, &user, &asked.id);
+    let route = choice::choose(&routes, route, &envelope, &head.headers, &user, asked.id());
     if route.chain.is_open() {
         return Err(no_models(&routes, &route));
     }
@@ -91,10 +91,8 @@ fn prepare<U: Upstream>(
     let progress = if route.kind == Kind::Task { ProgressMode::Off } else { progress };
     asked.hand_over();
     Ok(relay::Request {
-        id: asked.id,
-        client: asked.client,
+        asked,
         user,
-        path: asked.path,
         progress,
         route,
         envelope,

@@ -13,14 +13,14 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode, Uri};
 
-use super::access::{Asked, Line, clip};
+use super::access::{Line, clip};
 use super::error::ApiError;
 use super::guard::{self, Guarded};
 use super::http1::incoming::Incoming;
 use super::origin::{self, Page};
 use super::request_id::{self, X_REQUEST_ID};
 use crate::config::Cors;
-use crate::relay::{Drain, Outcome};
+use crate::relay::{Asked, Drain, Outcome};
 
 /// An answer in the making.
 pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -28,7 +28,7 @@ pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 /// What stands behind the front: the paths, or a stand-in for them.
 pub trait Service: Send + Sync + 'static {
     /// Answers a request that is called so.
-    fn answer(&self, asked: Asked, request: http::Request<Incoming>) -> Answering;
+    fn answer(&self, asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering;
 }
 
 impl<S> Service for S
@@ -39,10 +39,8 @@ where
         + Sync
         + 'static,
 {
-    fn answer(&self, asked: Asked, request: http::Request<Incoming>) -> Answering {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(asked);
-        let answer = tower::ServiceExt::oneshot(self.clone(), request);
+    fn answer(&self, _asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering {
+        let answer = tower::ServiceExt::oneshot(self.clone(), request.map(Body::new));
         Box::pin(async move {
             match answer.await {
                 Ok(response) => response,
@@ -96,7 +94,7 @@ impl<S: Service> Front<S> {
 
             let headers = response.headers_mut();
             page.admit(headers);
-            if let Ok(id) = HeaderValue::from_str(&line.asked.id) {
+            if let Ok(id) = HeaderValue::from_str(line.asked.id()) {
                 headers.insert(X_REQUEST_ID, id);
             }
             if self.drain.pauses.is_given() {
@@ -114,7 +112,7 @@ impl<S: Service> Front<S> {
         {
             *request.uri_mut() = uri;
         }
-        self.inner.answer(line.asked.clone(), request)
+        self.inner.answer(&line.asked, request)
     }
 }
 

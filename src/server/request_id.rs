@@ -1,7 +1,5 @@
 //! The name of a request in logs and in the `x-request-id` header.
 
-use std::sync::Arc;
-
 use http::{HeaderMap, HeaderName};
 
 /// The header both ways.
@@ -11,16 +9,16 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const LONGEST: usize = 128;
 
 /// The client's own id if it is of one to 128 visible ASCII characters, else a made one.
-pub(super) fn choose(headers: &HeaderMap) -> Arc<str> {
+pub(super) fn choose(headers: &HeaderMap) -> Box<str> {
     headers
         .get(X_REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .filter(|id| (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
-        .map_or_else(make, Arc::from)
+        .map_or_else(make, Box::from)
 }
 
 /// A new id: sixteen random hexadecimal digits.
-pub(super) fn make() -> Arc<str> {
+pub(super) fn make() -> Box<str> {
     let mut digits = [0; 16];
     let mut rest = rand::random::<u64>();
     for digit in &mut digits {
@@ -37,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    fn chosen(id: &[u8]) -> Arc<str> {
+    fn chosen(id: &[u8]) -> Box<str> {
         choose(&HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_bytes(id).unwrap())]))
     }
 

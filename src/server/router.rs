@@ -9,13 +9,13 @@ use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 
-use super::access::{Asked, clip};
+use super::access::clip;
 use super::error::{self, ApiError};
 use super::front::{Answering, Service};
 use super::http1::incoming::Incoming;
 use super::{Limits, chat, models};
 use crate::config::Runtime;
-use crate::relay::{Outcome, Relay};
+use crate::relay::{Asked, Outcome, Relay};
 use crate::route::Current;
 use crate::upstream::Upstream;
 
@@ -59,10 +59,10 @@ impl<U: Upstream> Paths<U> {
 }
 
 impl<U: Upstream> Service for Paths<U> {
-    fn answer(&self, asked: Asked, request: http::Request<Incoming>) -> Answering {
+    fn answer(&self, asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering {
         // What nearly everybody asks for goes straight there: the router takes a twentieth of a request.
         if request.method() == Method::POST && is_chat(request.uri().path()) {
-            return Box::pin(chat::complete(Arc::clone(&self.app), asked, request));
+            return Box::pin(chat::complete(Arc::clone(&self.app), Arc::clone(asked), request));
         }
         self.router.answer(asked, request)
     }

@@ -32,14 +32,12 @@ pub(super) struct Failed {
 
 /// An attempt under way, and who makes it.
 struct Sent<B> {
-    candidate: usize,
     attempt: Try,
     result: Ending<B>,
 }
 
 type Ending<B> = Pin<Box<dyn Future<Output = (Box<Pass>, Result<Opened<B>, Fault>)> + std::marker::Send>>;
 
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Event<B> {
     Ended(Sent<B>, Box<Pass>, Result<Opened<B>, Fault>),
     Late,
@@ -61,14 +59,14 @@ impl<U: Upstream> Dispatch<U> {
         let mut under_way = vec![self.sent(send, pass, goal, observer)];
         let mut failed = None;
         loop {
-            let (Sent { candidate, attempt, .. }, pass, result) = match next(&mut under_way, &mut late).await
-            {
-                Event::Ended(sent, pass, result) => (sent, pass, result),
+            let (attempt, pass, result) = match next(&mut under_way, &mut late).await {
+                Event::Ended(sent, pass, result) => (sent.attempt, pass, result),
                 Event::Late => {
                     under_way.extend(self.beside(hedge, goal, observer).await);
                     continue;
                 }
             };
+            let candidate = attempt.candidate;
             let fault = match result {
                 Ok(opened) => {
                     cancel(under_way, &attempt, "answered first", observer);
@@ -103,7 +101,7 @@ impl<U: Upstream> Dispatch<U> {
     fn sent(&self, send: Send, mut pass: Box<Pass>, goal: &Goal, observer: &mut Observer) -> Sent<U::Body> {
         let context = Arc::clone(&self.context);
         let candidate = &context.request.route.chain.candidates()[send.candidate];
-        let attempt = Try::new(&send, candidate, pass.key_name().map(Into::into));
+        let attempt = Try::new(&send, pass.key_name().map(Into::into));
         observer.sending(&attempt, self.schedule.of());
         let stream = context.request.envelope.stream();
         let mut limits = self.growth[send.candidate].limits(&candidate.timeouts, stream, self.until(&send));
@@ -113,7 +111,7 @@ impl<U: Upstream> Dispatch<U> {
             let result = attempt::run(&context, send.candidate, limits, &mut pass, &goal).await;
             (pass, result)
         });
-        Sent { candidate: send.candidate, attempt, result }
+        Sent { attempt, result }
     }
 
     /// The limits of a task are short: what is too slow for them may be quick enough for a chat.

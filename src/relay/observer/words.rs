@@ -54,7 +54,7 @@ pub(super) fn queued(send: &Send, of: u32, candidate: &Candidate, rest: &Rest) -
 
 /// `why` follows the name of `candidate`.
 pub(in crate::relay) fn not_asked(candidate: &Candidate, why: &str) -> String {
-    format!("`{}/{}` {why}", candidate.provider_name, candidate.model)
+    format!("`{}` {why}", candidate.name())
 }
 
 /// The next model is asked, after `times` attempts at the one before it; `sent` of `of` have been made.

@@ -44,10 +44,9 @@ async fn waits_for_the_soonest() {
 async fn the_wait_is_shown_and_ends_early_when_somebody_gets_through() {
     let relay = worn_out(&["a"], 503, "busy", secs(1)).await;
     let began = Instant::now();
-    let mut request = request(Route { progress: Some(ProgressMode::Comments), ..route(&["a"], 3) }, STREAM);
-    request.id = "waits".into();
+    let request = request(Route { progress: Some(ProgressMode::Comments), ..route(&["a"], 3) }, STREAM);
     let observer = super::super::Observer::new(&request, relay.secrets.clone(), status, Drain::default());
-    let (progress, secrets) = (observer.progress(), relay.secrets.clone());
+    let (progress, secrets) = (observer.progress().unwrap().clone(), relay.secrets.clone());
     let waits = async {
         super::super::dispatch::run(Arc::clone(&relay), request, secrets, observer)
             .await
