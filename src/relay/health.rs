@@ -111,9 +111,9 @@ impl Health {
     /// Leave to send one attempt, if nothing has to be waited for; as a rule nothing has.
     pub(super) fn admit_at_once(&self, ask: &Ask<'_>) -> Option<Box<Pass>> {
         let desk = self.desk(Whom { candidate: ask.candidate, key: ask.key });
-        let mut place = Place::new(&desk, ask.candidate);
-        match desk.step(ask, &mut place, SystemTime::now()) {
-            Step::Pass(granted) => Some(Pass::new(Arc::clone(&desk), ask, granted)),
+        let step = desk.step(ask, &mut Place::new(&desk, ask.candidate), SystemTime::now());
+        match step {
+            Step::Pass(granted) => Some(Pass::new(desk, ask, granted)),
             Step::Rest(_) | Step::Wait(_) => None,
         }
     }

@@ -189,8 +189,8 @@ impl Connection {
         let counted = active.enter();
         let Head { parts, framing, expects_continue, keeps_alive } = head;
         let manner = Manner::new(&parts.method, parts.version, keeps_alive);
-        self.wire.lock().begin(framing, expects_continue);
-        let request = Request::from_parts(parts, Incoming::new(&self.wire));
+        let body = Incoming::begin(&self.wire, framing, expects_continue);
+        let request = Request::from_parts(parts, body);
         let answer = Box::pin(Arc::clone(front).answer(Arc::clone(&self.client), request));
         Exchange { manner, answer, counted }
     }

@@ -215,8 +215,7 @@ impl Pass {
     /// Ends the attempt: `judge` says what it means for those it went to.
     fn settle(&mut self, judge: impl FnOnce(&mut Book, Leaves, &Self)) {
         let Some(leaves) = self.leaves.take() else { return };
-        let desk = Arc::clone(&self.desk);
-        let mut book = desk.lock();
+        let mut book = self.desk.lock();
         judge(&mut book, leaves, self);
         let seat = book.seat(&self.model, self.key);
         seat.gate.ended(self.passage);
@@ -226,7 +225,7 @@ impl Pass {
         }
         drop(book);
         // A place behind the gate may be free.
-        desk.changed.notify_waiters();
+        self.desk.changed.notify_waiters();
     }
 
     /// Gives back the places of probes; for what was judged already nothing happens.

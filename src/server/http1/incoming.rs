@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 
+use super::request::Framing;
 use super::wire::SharedWire;
 use crate::http1::chunks::BadChunk;
 
@@ -16,22 +17,37 @@ const PIECE: usize = 64 * 1024;
 ///
 /// It is never at its end if the client closes before: its connection drops the answer then.
 #[derive(Debug)]
-pub struct Incoming(SharedWire);
+pub struct Incoming(Body);
+
+#[derive(Debug)]
+enum Body {
+    /// It came with the head, or what is left of one that did.
+    Whole(Bytes),
+    /// It has to be waited for.
+    Coming(SharedWire),
+}
 
 impl Incoming {
-    /// The body of the request that is under way on `wire`.
-    pub(in crate::server) fn new(wire: &SharedWire) -> Self {
-        Self(wire.clone())
+    /// The body of a request that begins on `wire`.
+    pub(in crate::server) fn begin(wire: &SharedWire, framing: Framing, expects_continue: bool) -> Self {
+        let whole = wire.lock().begin(framing, expects_continue);
+        Self(whole.map_or_else(|| Body::Coming(wire.clone()), Body::Whole))
     }
 
     /// How many bytes are still to come, if it was said.
     pub(in crate::server) fn announced(&self) -> u64 {
-        self.0.lock().announced()
+        match &self.0 {
+            Body::Whole(whole) => whole.len() as u64,
+            Body::Coming(wire) => wire.lock().announced(),
+        }
     }
 
     /// All of it if it is in already, without a copy.
     pub(in crate::server) fn take_whole(&mut self) -> Option<Bytes> {
-        self.0.lock().take_whole()
+        match &mut self.0 {
+            Body::Whole(whole) => Some(std::mem::take(whole)),
+            Body::Coming(wire) => wire.lock().take_whole(),
+        }
     }
 
     /// Adds what has come to `whole`: how many bytes, none at the end. An announced length is believed up to
@@ -42,7 +58,14 @@ impl Incoming {
         ahead: usize,
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, BadChunk>> {
-        self.0.lock().poll_body(whole, ahead, cx)
+        match &mut self.0 {
+            Body::Whole(rest) => {
+                let rest = std::mem::take(rest);
+                whole.extend_from_slice(&rest);
+                Poll::Ready(Ok(rest.len()))
+            }
+            Body::Coming(wire) => wire.lock().poll_body(whole, ahead, cx),
+        }
     }
 }
 
@@ -69,17 +92,24 @@ impl http_body::Body for Incoming {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().is_at_end()
+        match &self.0 {
+            Body::Whole(whole) => whole.is_empty(),
+            Body::Coming(wire) => wire.lock().is_at_end(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let wire = self.0.lock();
-        if wire.is_counted() { SizeHint::with_exact(wire.announced()) } else { SizeHint::default() }
+        match &self.0 {
+            Body::Coming(wire) if !wire.lock().is_counted() => SizeHint::default(),
+            Body::Whole(_) | Body::Coming(_) => SizeHint::with_exact(self.announced()),
+        }
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        self.0.lock().abandon();
+        if let Body::Coming(wire) = &self.0 {
+            wire.lock().abandon();
+        }
     }
 }

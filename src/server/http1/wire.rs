@@ -106,11 +106,14 @@ impl Wire {
         }
     }
 
-    /// A request with such a body is under way, and somebody holds the body.
-    pub fn begin(&mut self, framing: Framing, expects_continue: bool) {
+    /// A request with such a body is under way. Gives away the body if it is in already, as most are; else
+    /// somebody holds it from now on.
+    pub fn begin(&mut self, framing: Framing, expects_continue: bool) -> Option<Bytes> {
         self.framing = framing;
-        self.interim = if expects_continue { CONTINUE } else { b"" };
-        self.is_wanted = true;
+        let whole = self.take_whole();
+        self.is_wanted = whole.is_none();
+        self.interim = if expects_continue && self.is_wanted { CONTINUE } else { b"" };
+        whole
     }
 
     /// Whether somebody holds the body of the request under way.
