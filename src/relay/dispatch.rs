@@ -165,12 +165,13 @@ impl<U: Upstream> Dispatch<U> {
         goal: &Goal,
         observer: &mut Observer,
     ) -> Result<Opened<U::Body>, End> {
-        let drain = self.relay().drain.clone();
-        let cut = pin!(drain.streams.given());
+        let context = Arc::clone(&self.context);
+        let streams = &context.relay.drain.streams;
+        let cut = pin!(streams.given());
         let mut cut = Bell::new(cut);
         let mut driving = pin!(self.drive(step, goal, observer));
         poll_fn(|cx| match driving.as_mut().poll(cx) {
-            Poll::Pending => cut.poll(cx, drain.streams.is_given()).map(|()| Err(End::ShuttingDown)),
+            Poll::Pending => cut.poll(cx, streams.is_given()).map(|()| Err(End::ShuttingDown)),
             ready @ Poll::Ready(_) => ready,
         })
         .await

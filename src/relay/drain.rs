@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture, WaitForCancellationFutureOwned};
+use tokio::sync::Notify;
 
 /// Tells requests that the process is about to end.
 #[derive(Debug, Clone, Default)]
@@ -29,22 +29,22 @@ impl Deref for Drain {
 
 /// Something that all hear of once.
 ///
-/// A token alone is looked at and copied under a lock that all threads share, which every request does some ten
-/// times.
+/// A token of the library would be looked at and copied under a lock that all threads share, which every request
+/// does some ten times.
 #[derive(Debug, Clone, Default)]
 pub struct Signal(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     is_given: AtomicBool,
-    token: CancellationToken,
+    hear: Notify,
 }
 
 impl Signal {
     /// Gives it. Only the first call counts.
     pub fn give(&self) {
         self.0.is_given.store(true, Ordering::Release);
-        self.0.token.cancel();
+        self.0.hear.notify_waiters();
     }
 
     /// Whether it was given.
@@ -53,13 +53,18 @@ impl Signal {
     }
 
     /// Waits until it is given.
-    pub fn given(&self) -> WaitForCancellationFuture<'_> {
-        self.0.token.cancelled()
+    pub async fn given(&self) {
+        // It hears of what is given from its making on, though it is not polled before.
+        let heard = self.0.hear.notified();
+        if !self.is_given() {
+            heard.await;
+        }
     }
 
     /// The same for whoever cannot borrow it.
-    pub fn given_owned(&self) -> WaitForCancellationFutureOwned {
-        self.0.token.clone().cancelled_owned()
+    pub fn given_owned(&self) -> impl Future<Output = ()> + Send + use<> {
+        let signal = self.clone();
+        async move { signal.given().await }
     }
 
     /// Gives it when it is dropped.

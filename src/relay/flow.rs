@@ -215,14 +215,17 @@ where
         return Ok(());
     }
     let idle = opening.idle;
-    let mut stopped = pin!(stopped.given());
+    let mut stops = pin!(stopped.given());
     let mut flow = Flow::new(std::mem::replace(opening, Opening::whole(Bytes::new(), idle)));
     let mut held = VecDeque::new();
     let mut size = 0;
     loop {
         let flowed = std::future::poll_fn(|cx| {
             let flowed = flow.poll_next(cx);
-            if flowed.is_pending() && flow.finished() && stopped.as_mut().poll(cx).is_ready() {
+            if flowed.is_pending()
+                && flow.finished()
+                && (stopped.is_given() || stops.as_mut().poll(cx).is_ready())
+            {
                 flow.close();
                 return flow.poll_next(cx);
             }

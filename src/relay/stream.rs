@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::bell::Bell;
 use super::dispatch::Dispatch;
@@ -31,7 +30,7 @@ pub(super) struct Stream<U: Upstream> {
     /// How the stream ends when the state has nothing more to say.
     last: VecDeque<Bytes>,
     drain: Signal,
-    drained: Bell<Pin<Box<WaitForCancellationFutureOwned>>>,
+    drained: Bell<Pin<Box<dyn Future<Output = ()> + Send>>>,
     outcome: Outcome,
 }
 
@@ -96,7 +95,7 @@ impl<U: Upstream> Stream<U> {
                     }
                     Poll::Ready(Flowed::Complete) => self.over(),
                     Poll::Ready(Flowed::Broken(fault)) => self.broke(fault),
-                    Poll::Pending if self.drained.poll(cx, self.drain.is_given()).is_pending() => {
+                    Poll::Pending if !self.drain.is_given() && self.drained.poll(cx, false).is_pending() => {
                         return Poll::Pending;
                     }
                     Poll::Pending if flow.finished() => flow.close(),

@@ -26,18 +26,18 @@ pub(super) fn clip(text: &str) -> Cow<'_, str> {
 /// Writes the access line of a request unless the relay does; dropped early, the client has left, unless
 /// a drain cut it off.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Line<'c> {
     /// What the line calls it.
     pub asked: Arc<Asked>,
     method: Method,
     began: Instant,
-    cut: Signal,
+    cut: &'c Signal,
     written: bool,
 }
 
-impl Line {
+impl<'c> Line<'c> {
     /// A request whose head has just come in; from `cut` on, requests are cut off.
-    pub fn begin(id: Box<str>, client: Arc<str>, method: &Method, path: &str, cut: Signal) -> Self {
+    pub fn begin(id: Box<str>, client: Arc<str>, method: &Method, path: &str, cut: &'c Signal) -> Self {
         Self {
             asked: Asked::new(id, client, clip(path).into()),
             method: method.clone(),
@@ -76,7 +76,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
         let outcome = self.unfinished();
         self.write(outcome, super::error::status(outcome, None).as_u16());
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn who_a_drain_cuts_off_has_not_left() {
         let cut = Signal::default();
-        let line = Line::begin("id".into(), "127.0.0.1".into(), &Method::GET, "/", cut.clone());
+        let line = Line::begin("id".into(), "127.0.0.1".into(), &Method::GET, "/", &cut);
 
         assert_eq!(line.unfinished(), Outcome::ClientGone);
         cut.give();

@@ -34,20 +34,20 @@ impl Active {
     }
 
     /// One more is under way: its whole head is in. It counts until the last byte of its answer has gone out.
-    pub fn enter(&self) -> Counted {
+    pub fn enter(&self) -> Counted<'_> {
         self.0.requests.fetch_add(1, Ordering::SeqCst);
-        Counted(self.clone())
+        Counted(&self.0)
     }
 }
 
 /// One request under way.
 #[derive(Debug)]
-pub(super) struct Counted(Active);
+pub(super) struct Counted<'a>(&'a Count);
 
-impl Drop for Counted {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        if self.0.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.0.none.notify_waiters();
+        if self.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none.notify_waiters();
         }
     }
 }

@@ -21,11 +21,11 @@ use crate::upstream::{Upstream, headers};
 ///
 /// What reading takes is in a box of its own, and gone before the answer is waited for.
 pub(super) fn complete<U: Upstream>(
-    app: Arc<App<U>>,
+    app: &App<U>,
     asked: Arc<Asked>,
     request: http::Request<Incoming>,
 ) -> impl Future<Output = Response> + Send {
-    let reading = Box::pin(read(Arc::clone(&app), asked, request));
+    let reading = Box::pin(read(app, asked, request));
     async move {
         let (name, answer) = match reading.await {
             Ok(request) => (Arc::clone(&request.route.name), app.relay.respond(request)),
@@ -40,7 +40,7 @@ pub(super) fn complete<U: Upstream>(
 
 /// Reads a request, or says in the words of its reader what is wrong with it.
 async fn read<U: Upstream>(
-    app: Arc<App<U>>,
+    app: &App<U>,
     asked: Arc<Asked>,
     request: http::Request<Incoming>,
 ) -> Result<relay::Request, ApiError> {
@@ -51,7 +51,7 @@ async fn read<U: Upstream>(
             let draining = &app.relay.drain.pauses;
             let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
             match reader.read(body).await {
-                Ok(body) => prepare(&app, asked, user, &head, body),
+                Ok(body) => prepare(app, asked, user, &head, body),
                 Err(error) => Err(error),
             }
         }

@@ -14,7 +14,6 @@ use http_body::SizeHint;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::WaitForCancellationFuture;
 
 use super::Limits;
 use super::active::{Active, Counted};
@@ -101,14 +100,14 @@ pub(super) async fn serve<S: Service>(
 
 /// The server's wish to close idle connections. Waiting for it takes two locks that all connections share, so it
 /// is waited for once, and looked at when something has woken the connection: all happens in one task.
-struct Closing<'p, 's> {
+struct Closing<'s, F> {
     signal: &'s Signal,
-    waiting: Pin<&'p mut WaitForCancellationFuture<'s>>,
+    waiting: Pin<&'s mut F>,
     is_heard: bool,
     last_look: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl Closing<'_, '_> {
+impl<F: Future<Output = ()>> Closing<'_, F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.is_heard, true) {
             ready!(self.waiting.as_mut().poll(cx));
@@ -128,11 +127,11 @@ struct Connection {
 }
 
 /// A request under way.
-struct Exchange<A> {
+struct Exchange<'s, A> {
     manner: Manner,
     answer: Pin<Box<A>>,
     /// Dropped last: whoever hears that there is none any more finds that it has ended.
-    counted: Counted,
+    counted: Counted<'s>,
 }
 
 /// Why there is no head.
@@ -147,7 +146,7 @@ impl Connection {
     async fn read<T>(
         &mut self,
         limits: &Limits,
-        closing: &mut Closing<'_, '_>,
+        closing: &mut Closing<'_, impl Future<Output = ()>>,
         begin: impl Fn(&Self, Head) -> T,
     ) -> Result<T, Without> {
         let mut heads = HeadReader::default();
@@ -180,23 +179,23 @@ impl Connection {
 
     /// Has `front` answer the request of this `head`. It is no future itself: one keeps room for all that it has
     /// moved.
-    fn begin<S: Service>(
+    fn begin<'s, S: Service>(
         &self,
-        front: &Arc<Front<S>>,
-        active: &Active,
+        front: &'s Front<S>,
+        active: &'s Active,
         head: Head,
-    ) -> Exchange<impl Future<Output = Response<Guarded>> + use<S>> {
+    ) -> Exchange<'s, impl Future<Output = Response<Guarded>> + use<'s, S>> {
         let counted = active.enter();
         let Head { parts, framing, expects_continue, keeps_alive } = head;
         let manner = Manner::new(&parts.method, parts.version, keeps_alive);
         let body = Incoming::begin(&self.wire, framing, expects_continue);
         let request = Request::from_parts(parts, body);
-        let answer = Box::pin(Arc::clone(front).answer(Arc::clone(&self.client), request));
+        let answer = Box::pin(front.answer(Arc::clone(&self.client), request));
         Exchange { manner, answer, counted }
     }
 
     /// Waits for the answer and sends it; dropped as soon as the client is gone.
-    async fn finish<A>(&mut self, exchange: Exchange<A>, shared: &Shared) -> Next
+    async fn finish<A>(&mut self, exchange: Exchange<'_, A>, shared: &Shared) -> Next
     where
         A: Future<Output = Response<Guarded>>,
     {

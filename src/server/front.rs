@@ -23,12 +23,12 @@ use crate::config::Cors;
 use crate::relay::{Asked, Drain, Outcome};
 
 /// An answer in the making.
-pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+pub type Answering<'s> = Pin<Box<dyn Future<Output = Response> + Send + 's>>;
 
 /// What stands behind the front: the paths, or a stand-in for them.
 pub trait Service: Send + Sync + 'static {
     /// Answers a request that is called so.
-    fn answer(&self, asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering;
+    fn answer(&self, asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering<'_>;
 }
 
 impl<S> Service for S
@@ -39,7 +39,7 @@ where
         + Sync
         + 'static,
 {
-    fn answer(&self, _asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering {
+    fn answer(&self, _asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering<'_> {
         let answer = tower::ServiceExt::oneshot(self.clone(), request.map(Body::new));
         Box::pin(async move {
             match answer.await {
@@ -69,13 +69,12 @@ impl<S: Service> Front<S> {
     ///
     /// It is one future and holds the next one in a box, for a future keeps room for all that it has moved.
     pub(super) fn answer(
-        self: Arc<Self>,
+        &self,
         client: Arc<str>,
         request: http::Request<Incoming>,
-    ) -> impl Future<Output = http::Response<Guarded>> + Send + use<S> {
+    ) -> impl Future<Output = http::Response<Guarded>> + Send + use<'_, S> {
         let id = request_id::choose(request.headers());
-        let cut = self.drain.streams.clone();
-        let line = Line::begin(id, client, request.method(), request.uri().path(), cut);
+        let line = Line::begin(id, client, request.method(), request.uri().path(), &self.drain.streams);
         async move {
             let page = Page::of(&self.cors, request.headers());
 
@@ -106,7 +105,7 @@ impl<S: Service> Front<S> {
         }
     }
 
-    fn pass(&self, line: &Line, mut request: http::Request<Incoming>) -> Answering {
+    fn pass(&self, line: &Line<'_>, mut request: http::Request<Incoming>) -> Answering<'_> {
         if let Cow::Owned(path) = tidy(request.uri().path())
             && let Some(uri) = with_path(request.uri(), &path)
         {

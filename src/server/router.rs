@@ -59,10 +59,10 @@ impl<U: Upstream> Paths<U> {
 }
 
 impl<U: Upstream> Service for Paths<U> {
-    fn answer(&self, asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering {
+    fn answer(&self, asked: &Arc<Asked>, request: http::Request<Incoming>) -> Answering<'_> {
         // What nearly everybody asks for goes straight there: the router takes a twentieth of a request.
         if request.method() == Method::POST && is_chat(request.uri().path()) {
-            return Box::pin(chat::complete(Arc::clone(&self.app), Arc::clone(asked), request));
+            return Box::pin(chat::complete(&self.app, Arc::clone(asked), request));
         }
         self.router.answer(asked, request)
     }

@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http_body::Frame;
-use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::*;
 
 /// A stream that says "begun", then waits for `end`, then says "done".
 pub(super) struct Stream {
     begun: bool,
-    end: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     _dropped: Option<DropGuard>,
 }
 
