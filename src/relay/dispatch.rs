@@ -77,20 +77,15 @@ impl<U> Context<U> {
 pub(super) struct Dispatch<U> {
     context: Arc<Context<U>>,
     schedule: Schedule,
-    generator: SmallRng,
-    growth: Vec<Growth>,
+    /// Made for the first wait that is drawn.
+    generator: Option<SmallRng>,
     deciding: Deciding,
-    /// The latest faults that this request has met itself, of each candidate: what others have learnt of such
-    /// a one does not hold it back.
-    met: Vec<Option<Class>>,
-    /// The keys of each candidate that have refused this request for good.
-    refused: Vec<Vec<usize>>,
+    /// What each candidate has been to this request.
+    known: Vec<Known>,
     /// What tells its attempts from those of others.
     number: u64,
     /// The candidates that have told it 429, for as long as it has no answer.
     waiting: Vec<Waiting>,
-    /// Why a candidate was not asked when it was its turn, and what becomes known of it since.
-    rests: Vec<Option<(Rest, News)>>,
     insisted: bool,
     began: Instant,
     /// When the latest answer opened.
@@ -99,23 +94,32 @@ pub(super) struct Dispatch<U> {
     paused: Duration,
 }
 
+/// What a candidate has been to one request.
+#[derive(Default)]
+struct Known {
+    growth: Growth,
+    /// The latest fault that the request has met itself: what others have learnt of such a one does not hold it
+    /// back.
+    met: Option<Class>,
+    /// The keys that have refused the request for good.
+    refused: Vec<usize>,
+    /// Why it was not asked when it was its turn, and what becomes known of it since.
+    rest: Option<(Rest, News)>,
+}
+
 impl<U: Upstream> Dispatch<U> {
     fn new(relay: Arc<Relay<U>>, request: Request, secrets: Secrets, began: Instant) -> Self {
         let whose = |candidate| Whose::of(&request, candidate, &relay.health);
         let keys: Vec<Whose> = request.route.chain.candidates().iter().map(whose).collect();
-        let count = keys.len();
         let number = relay.health.request();
         Self {
             schedule: Schedule::of_some(&request.route, |index| !matches!(keys[index], Whose::Missing)),
+            known: keys.iter().map(|_| Known::default()).collect(),
             context: Arc::new(Context { relay, request, secrets, keys }),
-            generator: rand::make_rng(),
-            growth: vec![Growth::default(); count],
+            generator: None,
             deciding: Deciding::default(),
-            met: vec![None; count],
-            refused: vec![Vec::new(); count],
             number,
             waiting: Vec::new(),
-            rests: vec![None; count],
             insisted: false,
             began,
             opened: began,
@@ -149,7 +153,7 @@ impl<U: Upstream> Dispatch<U> {
         self.paused += self.opened.elapsed();
         let index = self.schedule.current();
         if self.schedule.alone() {
-            self.growth[index].after(&fault);
+            self.known[index].growth.after(&fault);
         }
         let verdict = match self.judge_key(index, fault, key) {
             Verdict::Retry { after } => Verdict::Next { after },
@@ -215,17 +219,17 @@ impl<U: Upstream> Dispatch<U> {
 
     fn after(&mut self, verdict: Verdict) -> Step {
         let now = self.now();
-        let generator = &mut self.generator;
-        self.schedule.after(verdict, now, &mut |range| draw(generator, range))
+        let Self { schedule, generator, .. } = self;
+        schedule.after(verdict, now, &mut |range| draw(generator, range))
     }
 
     fn skip(&mut self, send: &Send, rest: Rest, news: News, observer: &Observer) -> Step {
         let now = self.now();
         let wait = rest.until.saturating_duration_since(Instant::now());
         observer.skipped(&self.context.request.route.chain.candidates()[send.candidate], &rest.why);
-        self.rests[send.candidate] = Some((rest, news));
-        let generator = &mut self.generator;
-        self.schedule.skip(wait, now, &mut |range| draw(generator, range))
+        self.known[send.candidate].rest = Some((rest, news));
+        let Self { schedule, generator, .. } = self;
+        schedule.skip(wait, now, &mut |range| draw(generator, range))
     }
 
     /// The end; unless all candidates rest for longer than the request may wait: then one attempt goes out
@@ -240,12 +244,12 @@ impl<U: Upstream> Dispatch<U> {
         {
             self.insisted = true;
             let route = &self.request().route;
-            let chain: Vec<_> = (0..self.refused.len()).map(|index| self.context.whom(index)).collect();
+            let chain: Vec<_> = (0..self.known.len()).map(|index| self.context.whom(index)).collect();
             let health = &self.relay().health;
-            let refused = &self.refused[send.candidate];
+            let refused = &self.known[send.candidate].refused;
             let whom = chain[send.candidate];
             if let Some(pass) = health.insist(whom, &chain, route.cooldown, self.number, refused) {
-                self.rests[send.candidate] = None;
+                self.known[send.candidate].rest = None;
                 return Ok((send, Some(pass)));
             }
         }
@@ -253,8 +257,8 @@ impl<U: Upstream> Dispatch<U> {
     }
 
     fn end(&mut self, stop: Stop) -> End {
-        let rests = std::mem::take(&mut self.rests).into_iter().enumerate();
-        let rests: Vec<_> = rests.filter_map(|(index, rest)| Some((index, rest?.0))).collect();
+        let rests = self.known.iter_mut().enumerate();
+        let rests: Vec<_> = rests.filter_map(|(index, known)| Some((index, known.rest.take()?.0))).collect();
         let mut deciding = std::mem::take(&mut self.deciding);
         let may_rest = [StopReason::Deadline, StopReason::AttemptsExhausted, StopReason::Resting];
         if may_rest.contains(&stop.reason)
@@ -281,12 +285,12 @@ impl<U: Upstream> Dispatch<U> {
         let relay = self.relay();
         let whom = self.context.whom(send.candidate);
         let candidate = whom.candidate;
-        let rest = self.rests[send.candidate].as_ref().filter(|_| send.gap == Gap::Rest);
+        let rest = self.known[send.candidate].rest.as_ref().filter(|_| send.gap == Gap::Rest);
         // Whoever waits for a candidate that refused too many, or rests, is told when others get through.
         let news = match send.gap {
             Gap::RetryAfter => None,
             Gap::Rest => rest.map(|(_, news)| news.clone()),
-            _ if self.met[send.candidate] == Some(Class::RateLimited) => Some(relay.health.news(whom)),
+            _ if self.known[send.candidate].met == Some(Class::RateLimited) => Some(relay.health.news(whom)),
             _ => None,
         };
         let rest = rest.map(|(rest, _)| (candidate, rest.why.as_str()));
@@ -307,13 +311,13 @@ impl<U: Upstream> Dispatch<U> {
 
     /// Whether a wait is one in a line, where nobody overtakes.
     fn queues_for(&self, send: &Send) -> bool {
-        send.gap == Gap::Rest && self.rests[send.candidate].as_ref().is_some_and(|(rest, _)| rest.queue)
+        send.gap == Gap::Rest && self.known[send.candidate].rest.as_ref().is_some_and(|(rest, _)| rest.queue)
     }
 
     /// Notes a fault, and says what it means.
     fn judge(&mut self, candidate: usize, fault: Fault) -> Verdict {
         let verdict = self.verdict(candidate, &fault);
-        self.met[candidate] = Some(fault.class);
+        self.known[candidate].met = Some(fault.class);
         self.deciding.note(candidate, fault, verdict);
         verdict
     }
@@ -324,7 +328,7 @@ impl<U: Upstream> Dispatch<U> {
         let key = key.filter(|_| turn::another_key_may_do(fault.class));
         match (self.judge(candidate, fault), key) {
             (Verdict::Drop, Some(key)) => {
-                self.refused[candidate].push(key);
+                self.known[candidate].refused.push(key);
                 Verdict::Next { after: None }
             }
             (Verdict::Retry { .. } | Verdict::Next { .. }, Some(_)) => Verdict::Next { after: None },
@@ -345,6 +349,6 @@ impl<U: Upstream> Dispatch<U> {
     }
 }
 
-fn draw(generator: &mut SmallRng, range: DelayRange) -> Duration {
-    generator.random_range(range.min()..=range.max())
+fn draw(generator: &mut Option<SmallRng>, range: DelayRange) -> Duration {
+    generator.get_or_insert_with(rand::make_rng).random_range(range.min()..=range.max())
 }

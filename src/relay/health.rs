@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -111,7 +110,7 @@ impl Health {
     /// Leave to send one attempt, if nothing has to be waited for; as a rule nothing has.
     pub(super) fn admit_at_once(&self, ask: &Ask<'_>) -> Option<Box<Pass>> {
         let desk = self.desk(Whom { candidate: ask.candidate, key: ask.key });
-        let step = desk.step(ask, &mut Place::new(&desk, ask.candidate), SystemTime::now());
+        let step = desk.step(ask, &mut Place::new(&desk, ask.candidate));
         match step {
             Step::Pass(granted) => Some(Pass::new(desk, ask, granted)),
             Step::Rest(_) | Step::Wait(_) => None,
@@ -145,7 +144,7 @@ impl Health {
         let mut place = Place::new(desk, ask.candidate);
         loop {
             let changed = desk.changed.notified();
-            let wait = match desk.step(&ask, &mut place, SystemTime::now()) {
+            let wait = match desk.step(&ask, &mut place) {
                 Step::Pass(granted) => return Ok(Pass::new(Arc::clone(desk), &ask, granted)),
                 Step::Rest(rest) => return Err(rest),
                 Step::Wait(wait) => wait,
@@ -188,7 +187,7 @@ impl Health {
             quota_patience: Instant::now(),
             spends_quota: true,
         };
-        let granted = desk.insist(&ask, SystemTime::now())?;
+        let granted = desk.insist(&ask)?;
         Some(Pass::new(desk, &ask, granted))
     }
 

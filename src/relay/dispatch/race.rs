@@ -104,8 +104,9 @@ impl<U: Upstream> Dispatch<U> {
         let attempt = Try::new(&send, pass.key_name().map(Into::into));
         observer.sending(&attempt, self.schedule.of());
         let stream = context.request.envelope.stream();
-        let mut limits = self.growth[send.candidate].limits(&candidate.timeouts, stream, self.until(&send));
-        limits.fresh = candidate.policy.fresh_connections && self.met[send.candidate].is_some();
+        let mut limits =
+            self.known[send.candidate].growth.limits(&candidate.timeouts, stream, self.until(&send));
+        limits.fresh = candidate.policy.fresh_connections && self.known[send.candidate].met.is_some();
         let goal = goal.clone();
         let result = Box::pin(async move {
             let result = attempt::run(&context, send.candidate, limits, &mut pass, &goal).await;
@@ -137,7 +138,7 @@ impl<U: Upstream> Dispatch<U> {
                 cooldown: route.cooldown,
                 request: self.number,
                 own: false,
-                tried: &self.refused[candidate],
+                tried: &self.known[candidate].refused,
                 patience: Instant::now(),
                 quota_patience: Instant::now(),
                 spends_quota: hedge.is_some_and(|hedge| hedge.spends_quota),

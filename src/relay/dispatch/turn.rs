@@ -42,7 +42,7 @@ impl<U: Upstream> Dispatch<U> {
         observer: &mut Observer,
     ) -> Turn<U::Body> {
         let mut send = *send;
-        let mut tried = self.refused[send.candidate].clone();
+        let mut tried = self.known[send.candidate].refused.clone();
         let mut pool: Option<Pooled> = None;
         loop {
             let pass = match pass.take() {
@@ -52,7 +52,7 @@ impl<U: Upstream> Dispatch<U> {
                     Err(Refused::Rests(rest, news)) => {
                         let Some(pool) = pool else { return Turn::Rests(rest, news) };
                         let wait = rest.until.saturating_duration_since(Instant::now());
-                        self.rests[send.candidate] = Some((rest, news));
+                        self.known[send.candidate].rest = Some((rest, news));
                         return Turn::Failed(pool.spared(wait).verdict());
                     }
                     Err(Refused::End(end)) => return Turn::Ended(end),
@@ -64,7 +64,7 @@ impl<U: Upstream> Dispatch<U> {
             {
                 return Turn::Ended(self.end(stop));
             }
-            self.rests[send.candidate] = None;
+            self.known[send.candidate].rest = None;
             let key = pass.key();
             let failed = match self.race(send, pass, goal, observer).await {
                 Ok(won) => match self.verified(won, observer).await {
@@ -74,7 +74,7 @@ impl<U: Upstream> Dispatch<U> {
                 Err(failed) => failed,
             };
             if self.schedule.alone() {
-                self.growth[failed.candidate].after(&failed.fault);
+                self.known[failed.candidate].growth.after(&failed.fault);
             }
             if failed.candidate != send.candidate {
                 return Turn::Failed(self.judge_key(failed.candidate, failed.fault, failed.key));
@@ -85,7 +85,7 @@ impl<U: Upstream> Dispatch<U> {
                 return Turn::Failed(verdict);
             }
             if verdict == Verdict::Drop {
-                self.refused[send.candidate].push(key);
+                self.known[send.candidate].refused.push(key);
             }
             let failures = pool.take().map_or(Pooled::new(verdict), |pool| pool.failed(verdict));
             if failed.key.is_none() {
@@ -154,7 +154,7 @@ impl<U: Upstream> Dispatch<U> {
             key: whom.key,
             cooldown: request.route.cooldown,
             request: self.number,
-            own: first && self.met[send.candidate].is_some(),
+            own: first && self.known[send.candidate].met.is_some(),
             tried,
             patience: if alone && first && !self.is_task() { until } else { now },
             quota_patience,

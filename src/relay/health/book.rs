@@ -23,8 +23,12 @@ pub(super) struct Book {
     /// Those who wait for it.
     pub(super) line: Line,
     pub(super) keys: Vec<Key>,
-    /// Every attempt looks its model up some six times: the standard hasher took a fortieth of a request.
-    models: HashMap<Arc<str>, Model, RandomState>,
+    models: Vec<Model>,
+    /// Where in `models` each is.
+    places: HashMap<Arc<str>, usize, RandomState>,
+    /// The place of the one that was asked for last: every attempt asks some seven times for the same one, and
+    /// looking it up each time took a fiftieth of a request.
+    latest: usize,
     /// The key whose turn it is.
     pub(super) turn: usize,
 }
@@ -42,6 +46,7 @@ pub(super) struct Key {
 
 #[derive(Debug)]
 pub(super) struct Model {
+    name: Arc<str>,
     /// One for each key.
     pub(super) seats: Vec<Seat>,
     /// When an attempt was last sent although it rested.
@@ -76,20 +81,31 @@ impl Book {
             quota: Account::new(whole),
             line: Line::default(),
             keys: keys.iter().map(|quota| Key::new(Account::new(*quota))).collect(),
-            models: HashMap::default(),
+            models: Vec::new(),
+            places: HashMap::default(),
+            latest: 0,
             turn: 0,
         }
     }
 
     /// The model of that name; known from now on.
     pub(super) fn model(&mut self, name: &Arc<str>) -> &mut Model {
-        // `entry` would want a name of its own each time.
-        if !self.models.contains_key(name) {
-            let seats = vec![Seat::default(); self.keys.len()];
-            let model = Model { seats, insisted: None, news: Teller::default() };
-            self.models.insert(Arc::clone(name), model);
+        if self.models.get(self.latest).is_none_or(|latest| latest.name != *name) {
+            self.latest = self.place(name);
         }
-        self.models.get_mut(name).expect("it is there now")
+        &mut self.models[self.latest]
+    }
+
+    /// The place of that model, which may be a new one.
+    fn place(&mut self, name: &Arc<str>) -> usize {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let seats = vec![Seat::default(); self.keys.len()];
+        let name = Arc::clone(name);
+        self.models.push(Model { name: Arc::clone(&name), seats, insisted: None, news: Teller::default() });
+        self.places.insert(name, self.models.len() - 1);
+        self.models.len() - 1
     }
 
     /// The model under a key.
@@ -114,14 +130,18 @@ impl Book {
     }
 
     pub(super) fn models(&self) -> impl Iterator<Item = &Model> {
-        self.models.values()
+        self.models.iter()
     }
 
     /// Forgets the models that are back to normal; says whether the keys are too, and nothing is left.
     pub(super) fn tidy(&mut self, now: Duration) -> bool {
-        self.models.retain(|_, model| {
-            model.news.is_heard() || !model.seats.iter().all(|seat| seat.forgettable(now))
-        });
+        let is_normal =
+            |model: &Model| !model.news.is_heard() && model.seats.iter().all(|seat| seat.forgettable(now));
+        if self.models.iter().any(is_normal) {
+            self.models.retain(|model| !is_normal(model));
+            let places = self.models.iter().zip(0..).map(|(model, place)| (Arc::clone(&model.name), place));
+            self.places = places.collect();
+        }
         let normal = |key: &Key| key.breaker.forgettable(now) && key.free.forgettable(now);
         self.models.is_empty() && self.keys.iter().all(normal)
     }

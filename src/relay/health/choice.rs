@@ -83,9 +83,9 @@ enum Rank {
 
 impl Desk {
     /// Lets the request of `ask` pass, or gives it a place in line.
-    pub(super) fn step(&self, ask: &Ask<'_>, place: &mut Place<'_>, wall: SystemTime) -> Step {
+    pub(super) fn step(&self, ask: &Ask<'_>, place: &mut Place<'_>) -> Step {
         let mut book = self.lock();
-        let now = self.now();
+        let (now, wall) = (self.now(), self.wall());
         let Chosen { key, again } = match self.choose(&mut book, ask, place, now, wall) {
             Ok(chosen) => chosen,
             Err(rest) => {
@@ -233,9 +233,9 @@ impl Desk {
     }
 
     /// Lets an attempt pass at the key whose rest ends first, if none has for a second.
-    pub(super) fn insist(&self, ask: &Ask<'_>, wall: SystemTime) -> Option<Granted> {
+    pub(super) fn insist(&self, ask: &Ask<'_>) -> Option<Granted> {
         let mut book = self.lock();
-        let now = self.now();
+        let (now, wall) = (self.now(), self.wall());
         let model = &ask.candidate.model;
         if book.model(model).insisted.is_some_and(|at| now < at + INSISTENCE) {
             return None;

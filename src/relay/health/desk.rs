@@ -1,7 +1,7 @@
 //! The book of one provider under its lock, and those who wait before it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::book::Book;
 use super::news::News;
 use crate::config::{KeyOrder, Provider};
+use crate::retry::Quota;
 use crate::route::Candidate;
 use crate::upstream::Connected;
 
@@ -30,6 +31,8 @@ pub(super) struct Desk {
     /// Told when somebody who waits may have a turn.
     pub(super) changed: Notify,
     began: Instant,
+    /// Whether there are quotas, of a key or of all.
+    has_quotas: bool,
     book: Mutex<Book>,
 }
 
@@ -43,6 +46,8 @@ impl Desk {
             of_user: false,
             changed: Notify::new(),
             began,
+            has_quotas: provider.quota != Quota::default()
+                || provider.keys.iter().any(|key| key.quota != Quota::default()),
             book: Mutex::new(Book::new(provider)),
         }
     }
@@ -57,6 +62,7 @@ impl Desk {
             of_user: true,
             changed: Notify::new(),
             began: self.began,
+            has_quotas: false,
             book: Mutex::new(Book::of_one_user()),
         }
     }
@@ -68,6 +74,11 @@ impl Desk {
     /// The time of the book.
     pub(super) fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// The time of day. Only quotas ask for it, and without any it is always the same one.
+    pub(super) fn wall(&self) -> SystemTime {
+        if self.has_quotas { SystemTime::now() } else { SystemTime::UNIX_EPOCH }
     }
 
     /// For an attempt that has no connection yet.

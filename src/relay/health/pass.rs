@@ -1,7 +1,6 @@
 //! Leave to send one attempt, and what its end says about those it went to.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http::HeaderMap;
 
@@ -66,7 +65,7 @@ impl Pass {
 
     /// Counts one more request, if the quotas have a place for it at once.
     pub(in crate::relay) fn again(&mut self) -> bool {
-        let (now, wall) = (self.desk.now(), SystemTime::now());
+        let (now, wall) = (self.desk.now(), self.desk.wall());
         let mut book = self.desk.lock();
         if Shortage::of(&book, self.key, None, now, wall).longest().is_some() {
             return false;
@@ -108,7 +107,7 @@ impl Pass {
         if self.quota_left().is_none() {
             return;
         }
-        let (now, wall) = (self.desk.now(), SystemTime::now());
+        let (now, wall) = (self.desk.now(), self.desk.wall());
         let mut book = self.desk.lock();
         let lone = book.keys.len() == 1;
         for report in rate_limits::reports(headers, wall) {

@@ -146,6 +146,26 @@ async fn those_who_wait_hear_of_a_recovery() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_not_forgotten_is_not_mistaken_for_another() {
+    let health = plain();
+    for number in 0..8 {
+        let model = candidate(&format!("m-{number}"));
+        if number % 3 == 1 {
+            wear_out(&health, &model).await;
+        } else {
+            admit(&health, &model).await.unwrap().finished();
+        }
+    }
+
+    health.tidy();
+
+    for number in 0..8 {
+        let rests = admit(&health, &candidate(&format!("m-{number}"))).await.is_err();
+        assert_eq!(rests, number % 3 == 1, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn forgets_what_is_back_to_normal() {
     let health = plain();
     let known = || health.desks[0].lock().models().count();
