@@ -82,9 +82,10 @@ impl Client {
 }
 
 impl Upstream for Client {
-    type Body = Body;
+    /// In a box, for an answer goes through many hands.
+    type Body = Box<Body>;
 
-    async fn send(&self, call: Call<'_>) -> Result<Response<Body>, Fault> {
+    async fn send(&self, call: Call<'_>) -> Result<Response<Box<Body>>, Fault> {
         let provider = call.candidate.provider.0;
         let (Some(target), Some(provider)) =
             (self.targets.get(provider), self.runtime.providers.get(provider))
@@ -173,12 +174,13 @@ impl Target {
         &self,
         (head, reading): (Parts, Reading),
         place: Option<Place>,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Box<Body>>, Fault> {
         if let Some(refusal) = self.endpoint.forwarder().and_then(|via| via.refusal(head.status)) {
             return Err(refusal);
         }
         let decoder = Decoder::new(&head.headers);
-        Ok(Response::from_parts(head, Body::new(reading, decoder, Arc::clone(&self.idle), place)))
+        let body = Body::new(reading, decoder, Arc::clone(&self.idle), place);
+        Ok(Response::from_parts(head, Box::new(body)))
     }
 }
 

@@ -173,7 +173,7 @@ pub(super) fn candidate() -> Candidate {
 }
 
 /// Sends an attempt with `body`.
-pub(super) async fn send(client: &Client, body: Vec<Bytes>) -> Result<Response<Body>, Fault> {
+pub(super) async fn send(client: &Client, body: Vec<Bytes>) -> Result<Response<Box<Body>>, Fault> {
     send_within(client, body, SOON).await
 }
 
@@ -181,12 +181,12 @@ pub(super) async fn send_within(
     client: &Client,
     body: Vec<Bytes>,
     connect: Duration,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Response<Box<Body>>, Fault> {
     send_call(client, &candidate(), body, connect).await
 }
 
 /// Sends an attempt to another candidate.
-pub(super) async fn send_to(client: &Client, candidate: &Candidate) -> Result<Response<Body>, Fault> {
+pub(super) async fn send_to(client: &Client, candidate: &Candidate) -> Result<Response<Box<Body>>, Fault> {
     send_call(client, candidate, vec![Bytes::from_static(b"{}")], SOON).await
 }
 
@@ -195,7 +195,7 @@ async fn send_call(
     candidate: &Candidate,
     body: Vec<Bytes>,
     connect: Duration,
-) -> Result<Response<Body>, Fault> {
+) -> Result<Response<Box<Body>>, Fault> {
     let client_headers = HeaderMap::new();
     let call = Call {
         candidate,
