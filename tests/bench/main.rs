@@ -20,6 +20,7 @@ mod measures;
 mod proc;
 mod proxies;
 mod table;
+mod tls;
 mod upstream;
 
 use measures::{Measure, Scale};

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::client::request;
 use super::load::{self, Load};
 use super::proxies::{Kind, Proxy, Setup};
+use super::tls::Handshakes;
 
 /// What one measurement gave: figures by their names, times in microseconds, memory in bytes.
 pub type Sample = Vec<(&'static str, f64)>;
@@ -47,11 +48,19 @@ pub enum Measure {
     Waiting,
     /// A first candidate that refuses the connection, and a second one that answers.
     Refused,
+    /// As `Json`, over TLS to the provider.
+    TlsJson(usize),
+    /// A connection for each request over TLS to the provider.
+    TlsFresh,
+    /// As `Paced`, over TLS to the provider.
+    TlsPaced(u64),
+    /// As `Burst`, over TLS to the provider.
+    TlsBurst,
 }
 
 impl Measure {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Json(1024),
         Self::Json(16 * 1024),
         Self::Logged(1024),
@@ -65,6 +74,10 @@ impl Measure {
         Self::Idle,
         Self::Waiting,
         Self::Refused,
+        Self::TlsJson(1024),
+        Self::TlsFresh,
+        Self::TlsPaced(1),
+        Self::TlsBurst,
     ];
 
     /// What it is called in the table and on the command line.
@@ -81,16 +94,23 @@ impl Measure {
             Self::Idle => "idle".to_owned(),
             Self::Waiting => "waiting".to_owned(),
             Self::Refused => "refused".to_owned(),
+            Self::TlsJson(length) => format!("tls-json-{}k", length / 1024),
+            Self::TlsFresh => "tls-fresh".to_owned(),
+            Self::TlsPaced(pace) => format!("tls-paced-{pace}ms"),
+            Self::TlsBurst => "tls-burst-200".to_owned(),
         }
     }
 
     /// The models that it asks for.
     pub fn models(self, scale: &Scale) -> Vec<String> {
         match self {
-            Self::Json(length) | Self::Logged(length) => vec![format!("json.{length}")],
+            Self::Json(length) | Self::Logged(length) | Self::TlsJson(length) => {
+                vec![format!("json.{length}")]
+            }
             Self::Body => vec!["json.64".to_owned()],
-            Self::Paced(pace) => vec![paced_model(scale, pace)],
-            Self::Burst => vec!["burst.200".to_owned()],
+            Self::Paced(pace) | Self::TlsPaced(pace) => vec![paced_model(scale, pace)],
+            Self::Burst | Self::TlsBurst => vec!["burst.200".to_owned()],
+            Self::TlsFresh => vec!["close.1024".to_owned()],
             Self::TwoWorkers | Self::Open | Self::Refused => vec!["json.1024".to_owned()],
             Self::Streams => vec![paced_model(&Scale { time: long(scale), ..*scale }, 1000)],
             Self::Idle => vec!["burst.200".to_owned(), "json.64".to_owned()],
@@ -101,7 +121,12 @@ impl Measure {
     /// How the proxies are run for it.
     pub fn setup(self) -> Setup {
         let workers = if self == Self::TwoWorkers { 2 } else { 1 };
-        Setup { workers, log: matches!(self, Self::Logged(_)) }
+        let log = matches!(self, Self::Logged(_));
+        Setup { workers, log, tls: self.is_over_tls() }
+    }
+
+    fn is_over_tls(self) -> bool {
+        matches!(self, Self::TlsJson(_) | Self::TlsFresh | Self::TlsPaced(_) | Self::TlsBurst)
     }
 
     /// Whether it can be asked of `kind`.
@@ -110,6 +135,7 @@ impl Measure {
             Self::Waiting | Self::Refused => *kind == Kind::Backstop,
             Self::Idle => matches!(kind, Kind::Nginx | Kind::Backstop),
             Self::Streams => *kind != Kind::Direct,
+            tls if tls.is_over_tls() => matches!(kind, Kind::Nginx | Kind::Backstop),
             _ => true,
         }
     }
@@ -117,13 +143,14 @@ impl Measure {
     /// Does it once.
     pub async fn run(self, scale: &Scale, proxy: &Proxy) -> Sample {
         match self {
-            Self::Json(length) | Self::Logged(length) => {
+            Self::Json(length) | Self::Logged(length) | Self::TlsJson(length) => {
                 let model = format!("json.{length}");
                 a_request(scale, proxy, &whole(&model, length), 32).await
             }
             Self::Body => a_request(scale, proxy, &whole("json.64", 1 << 20), 8).await,
-            Self::Paced(pace) => paced(scale, proxy, pace).await,
-            Self::Burst => {
+            Self::TlsFresh => fresh(scale, proxy).await,
+            Self::Paced(pace) | Self::TlsPaced(pace) => paced(scale, proxy, pace).await,
+            Self::Burst | Self::TlsBurst => {
                 let asked = streamed("burst.200");
                 let (cpu, load) = timed(proxy, load::closed(proxy.address, &asked, 8, scale.time)).await;
                 vec![("cpu/event", each(cpu, load.events)), failures(&load)]
@@ -181,6 +208,21 @@ async fn a_request(scale: &Scale, proxy: &Proxy, asked: &[u8], connections: usiz
     warm(proxy, asked, connections).await;
     let (cpu, load) = timed(proxy, load::closed(proxy.address, asked, connections, scale.time)).await;
     vec![("cpu/request", each(cpu, load.responses)), failures(&load)]
+}
+
+async fn fresh(scale: &Scale, proxy: &Proxy) -> Sample {
+    let asked = whole("close.1024", 1024);
+    warm(proxy, &asked, 8).await;
+    let before = Handshakes::now();
+    let (cpu, load) = timed(proxy, load::closed(proxy.address, &asked, 8, scale.time)).await;
+    let handshakes = before.since();
+    let share = |part: u64, of: u64| part as f64 / of.max(1) as f64;
+    vec![
+        ("cpu/request", each(cpu, load.responses)),
+        ("handshakes/request", share(handshakes.count(), load.responses)),
+        ("resumed", share(handshakes.resumed, handshakes.count())),
+        failures(&load),
+    ]
 }
 
 /// How many events a stream has that lasts as long as a load does.

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use super::proc;
+use super::tls;
+use super::upstream::Upstream;
 
 /// How a proxy is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Setup {
     pub workers: usize,
     /// Whether Backstop writes its log of requests, as JSON into a file.
     pub log: bool,
+    /// Whether the provider is asked over TLS.
+    pub tls: bool,
 }
 
 /// Who is measured.
@@ -63,11 +67,11 @@ impl Proxy {
         kind: &Kind,
         setup: Setup,
         models: &[String],
-        upstream: SocketAddr,
+        upstream: Upstream,
         folder: &Path,
     ) -> io::Result<Self> {
         let (mut command, address) = match kind {
-            Kind::Direct => return Ok(Self::running(upstream, None)),
+            Kind::Direct => return Ok(Self::running(upstream.plain, None)),
             Kind::Other(address, pid) => return Ok(Self::running(*address, *pid)),
             Kind::Nginx => nginx(setup, upstream, folder)?,
             Kind::Backstop => backstop(setup, models, upstream, folder)?,
@@ -164,9 +168,14 @@ fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-fn nginx(setup: Setup, upstream: SocketAddr, folder: &Path) -> io::Result<(Command, SocketAddr)> {
+fn nginx(setup: Setup, upstream: Upstream, folder: &Path) -> io::Result<(Command, SocketAddr)> {
     let address = free_port()?;
     let (here, workers) = (folder.display(), setup.workers);
+    let (scheme, server, tls) = if setup.tls {
+        ("https", upstream.tls, nginx_tls())
+    } else {
+        ("http", upstream.plain, String::new())
+    };
     let text = format!(
         "worker_processes {workers}; daemon off; pid {here}/nginx.pid; error_log {here}/nginx.log;
 worker_rlimit_nofile 20000;
@@ -175,11 +184,12 @@ http {{
   access_log off; keepalive_requests 1000000000; client_max_body_size 100m; client_body_buffer_size 2m;
   client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
   uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
-  upstream provider {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; }}
+  upstream provider {{ server {server}; keepalive 64; keepalive_requests 1000000000; }}
   server {{
     listen {address};
     location / {{
-      proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering off;
+      proxy_pass {scheme}://provider; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering off;
+      {tls}
     }}
   }}
 }}
@@ -194,15 +204,32 @@ http {{
     Ok((command, address))
 }
 
+/// That it verifies the provider as Backstop does, and speaks the same TLS with it: left alone, this version of
+/// nginx speaks no 1.3 with providers. Sessions it resumes unless told not to.
+fn nginx_tls() -> String {
+    format!(
+        "proxy_ssl_protocols TLSv1.3; proxy_ssl_verify on; proxy_ssl_trusted_certificate {};
+      proxy_ssl_name {name}; proxy_ssl_server_name on;",
+        tls::authority().display(),
+        name = tls::NAME
+    )
+}
+
 fn backstop(
     setup: Setup,
     models: &[String],
-    upstream: SocketAddr,
+    upstream: Upstream,
     folder: &Path,
 ) -> io::Result<(Command, SocketAddr)> {
     let (address, closed) = (free_port()?, free_port()?);
+    let provider = if setup.tls {
+        let authority = tls::authority();
+        format!("base_url = \"https://{}:{}/v1\"\nca = {authority:?}", tls::NAME, upstream.tls.port())
+    } else {
+        format!("base_url = \"http://{}/v1\"", upstream.plain)
+    };
     let mut text = format!(
-        "[server]\nlisten = \"{address}\"\nworkers = {}\n[providers.up]\nbase_url = \"http://{upstream}/v1\"\n\
+        "[server]\nlisten = \"{address}\"\nworkers = {}\n[providers.up]\n{provider}\n\
          [providers.closed]\nbase_url = \"http://{closed}/v1\"\n\
          [routes.refused]\nchain = [\"closed/x\", \"up/json.1024\"]\ncooldown = {{ enabled = false }}\n\
          [routes.waiting]\nchain = [\"up/busy\"]\nretry = {{ attempt_delay = \"5m\" }}\n\
