@@ -61,7 +61,10 @@ pub fn inspect(body: &[u8]) -> Result<Completion, Flaw> {
 }
 
 fn is_utf8(text: &[u8]) -> bool {
-    text.is_ascii() || std::str::from_utf8(text).is_ok()
+    // Of the last bytes, which fill no block, `is_ascii` would look at each by itself.
+    let (blocks, rest) = text.as_chunks::<64>();
+    let is_ascii = blocks.as_flattened().is_ascii() && rest.iter().fold(0, |all, byte| all | byte) < 0x80;
+    is_ascii || std::str::from_utf8(text).is_ok()
 }
 
 /// The same answer as the events of a stream: for each choice its role, everything its message holds,

@@ -103,7 +103,7 @@ impl<'a> Cursor<'a> {
                 _ => self.at += 1,
             }
             if self.at == start {
-                self.value()?;
+                self.skip()?;
             }
         }
         Ok(())
@@ -131,7 +131,7 @@ impl<'a> Cursor<'a> {
                     let value = self.at;
                     on(self, key)?;
                     if self.at == value {
-                        self.value()?;
+                        self.skip()?;
                     }
                 }
                 b'}' => {
@@ -140,7 +140,7 @@ impl<'a> Cursor<'a> {
                 }
                 b']' => return Err(Unbalanced),
                 b'{' | b'[' => {
-                    self.value()?;
+                    self.skip()?;
                 }
                 _ => self.at += 1,
             }
@@ -166,7 +166,7 @@ impl<'a> Cursor<'a> {
                     let start = self.at;
                     on(self)?;
                     if self.at == start {
-                        self.value()?;
+                        self.skip()?;
                     }
                 }
             }
@@ -194,16 +194,22 @@ impl<'a> Cursor<'a> {
     /// Moves past the value at the cursor and says where it stood.
     pub fn value(&mut self) -> Result<Range<usize>, Unbalanced> {
         let start = self.at;
+        self.skip()?;
+        Ok(start..self.at)
+    }
+
+    /// Moves past the value at the cursor.
+    fn skip(&mut self) -> Result<(), Unbalanced> {
         match self.peek() {
             None | Some(b',' | b'}' | b']') => {}
             Some(b'"') => self.at = self.string_end()?.0,
             Some(b'{' | b'[') => self.skip_container()?,
             Some(_) => {
-                let rest = &self.bytes[start..];
+                let rest = &self.bytes[self.at..];
                 self.at += rest.iter().position(|byte| ends_scalar(*byte)).unwrap_or(rest.len());
             }
         }
-        Ok(start..self.at)
+        Ok(())
     }
 
     /// Moves past the value at the cursor and gives its text.
@@ -232,10 +238,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Where the string at the cursor ends, and whether there is a backslash in it.
+    #[inline]
     fn string_end(&self) -> Result<(usize, bool), Unbalanced> {
         strings::end(self.bytes, self.at).ok_or(Unbalanced)
     }
 
+    /// Apart from `skip`, which is mostly at a string or a number and needs no room for brackets.
+    #[inline(never)]
     fn skip_container(&mut self) -> Result<(), Unbalanced> {
         let mut open = Brackets::default();
         loop {

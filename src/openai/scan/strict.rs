@@ -29,27 +29,26 @@ pub(in crate::openai) fn object<'a>(
     on_key: impl FnMut(&Key<'a>),
     on_member: impl FnMut(&Key<'a>, Range<usize>),
 ) -> Result<(), Flaw> {
-    let (union, lowest) =
-        bytes.iter().fold((0, u8::MAX), |(union, lowest), byte| (union | byte, lowest.min(*byte)));
-    if union >= 0x80 {
+    let mut checker = Checker { bytes, at: 0, union: 0, on_key };
+    let checked = checker.object(on_member);
+    // Outside of strings only ASCII passes.
+    if checked.is_none() || !strings::is_ascii(checker.union) {
         str::from_utf8(bytes).map_err(|error| Flaw::Utf8(error.valid_up_to()))?;
     }
-    let mut checker = Checker { bytes, at: 0, has_control: lowest < b' ', on_key };
-    checker.object(on_member).ok_or(Flaw::Json)
+    checked.ok_or(Flaw::Json)
 }
 
 /// Whether `bytes` are one object. Its strings need not be valid UTF-8, which `serde_json` does not ask either of
 /// what it skips.
 pub(in crate::openai) fn is_object(bytes: &[u8]) -> bool {
-    let has_control = bytes.iter().fold(u8::MAX, |lowest, byte| lowest.min(*byte)) < b' ';
-    Checker { bytes, at: 0, has_control, on_key: |_: &Key<'_>| () }.object(|_, _| ()).is_some()
+    Checker { bytes, at: 0, union: 0, on_key: |_: &Key<'_>| () }.object(|_, _| ()).is_some()
 }
 
 struct Checker<'a, F> {
     bytes: &'a [u8],
     at: usize,
-    /// Whether there is any control character, line breaks included.
-    has_control: bool,
+    /// All bytes of all strings, and perhaps some behind them, or-ed together eight by eight.
+    union: u64,
     on_key: F,
 }
 
@@ -78,12 +77,16 @@ impl<'a, F: FnMut(&Key<'a>)> Checker<'a, F> {
     }
 
     fn value(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'{' | b'[' => self.container(),
+            _ => self.scalar(),
+        }
+    }
+
+    fn container(&mut self) -> Option<()> {
         let mut open = Brackets::default();
         loop {
             match self.peek()? {
-                b'"' => {
-                    self.string()?;
-                }
                 b'{' => {
                     self.at += 1;
                     if self.space()? != b'}' {
@@ -101,10 +104,7 @@ impl<'a, F: FnMut(&Key<'a>)> Checker<'a, F> {
                     }
                     self.at += 1;
                 }
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
-                _ => self.number()?,
+                _ => self.scalar()?,
             }
             loop {
                 if open.is_empty() {
@@ -126,6 +126,17 @@ impl<'a, F: FnMut(&Key<'a>)> Checker<'a, F> {
         }
     }
 
+    /// A value that holds no other.
+    fn scalar(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => self.number(),
+        }
+    }
+
     /// And past what stands between the key and its value.
     fn key(&mut self) -> Option<Key<'a>> {
         let start = self.at;
@@ -143,21 +154,31 @@ impl<'a, F: FnMut(&Key<'a>)> Checker<'a, F> {
 
     /// And says whether there is an escape in it.
     fn string(&mut self) -> Option<bool> {
-        let start = self.at;
-        let mut end = strings::quote_or_backslash(self.bytes, start + 1)?;
-        let escaped = self.bytes[end] == b'\\';
-        while self.bytes[end] == b'\\' {
-            let length = escape(&self.bytes[end..])?;
-            end = strings::quote_or_backslash(self.bytes, end + length)?;
-        }
-        self.at = end + 1;
-        if self.has_control {
-            let lowest = self.bytes[start..end].iter().fold(u8::MAX, |lowest, byte| lowest.min(*byte));
-            if lowest < b' ' {
-                return None;
+        match strings::near(self.bytes, self.at + 1, strings::ends_checked_run(&mut self.union)) {
+            Ok(at) if self.bytes[at] == b'"' => {
+                self.at = at + 1;
+                Some(false)
+            }
+            Ok(at) | Err(at) => {
+                self.at = at;
+                self.rest_of_string()
             }
         }
-        Some(escaped)
+    }
+
+    /// From a place within the string on. Apart from it for the reason that `strings::far_end` is.
+    #[inline(never)]
+    fn rest_of_string(&mut self) -> Option<bool> {
+        let mut escaped = false;
+        loop {
+            self.at = strings::checked_run_end(self.bytes, self.at, &mut self.union)?;
+            if self.bytes[self.at] == b'"' {
+                self.at += 1;
+                return Some(escaped);
+            }
+            escaped = true;
+            self.at += escape(&self.bytes[self.at..])?;
+        }
     }
 
     fn number(&mut self) -> Option<()> {
@@ -209,9 +230,10 @@ impl<'a, F: FnMut(&Key<'a>)> Checker<'a, F> {
     }
 }
 
-/// The length of the escape that `text` begins with. Which halves of surrogate pairs belong together is for
-/// those to judge who read the string.
+/// The length of the escape that `text` begins with, if it does. Which halves of surrogate pairs belong together
+/// is for those to judge who read the string.
 fn escape(text: &[u8]) -> Option<usize> {
+    let b'\\' = text.first()? else { return None };
     match text.get(1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
         b'u' => text.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
