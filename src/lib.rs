@@ -14,6 +14,7 @@
 //! | 0 | [`openai`] | the wire: envelope of a request, events of a stream, the rest of a broken one, progress, error objects, lists of models |
 //! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
 //! | 1 | [`telemetry`] | where log lines go |
+//! | 1 | [`timers`] | timers that stay set, from one wait to the next |
 //! | 1 | [`http1`] | what both ends of HTTP/1.1 need: chunks, lists, the room that sockets are read into |
 //! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
 //! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
@@ -55,4 +56,5 @@ pub mod server;
 pub mod shutdown;
 pub mod sim;
 pub mod telemetry;
+pub mod timers;
 pub mod upstream;

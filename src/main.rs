@@ -9,7 +9,7 @@ use backstop::app::{self, Stopped, files};
 use backstop::cli::{self, Cli, Command, ServeArgs};
 use backstop::config::{self, Environment, Faults, FoundServer, Loaded, Source, presets};
 use backstop::upstream::discovery;
-use backstop::{demo, explain, telemetry};
+use backstop::{demo, explain, telemetry, timers};
 use clap::Parser as _;
 use tokio::runtime::Builder;
 
@@ -94,7 +94,7 @@ fn tell(loaded: &Loaded) {
 fn with_runtime(main: impl AsyncFnOnce() -> ExitCode) -> ExitCode {
     match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let code = runtime.block_on(main());
+            let code = timers::block_on(&runtime, main());
             // A name look-up that hangs has a thread of its own, and nobody waits for it any more.
             runtime.shutdown_background();
             code

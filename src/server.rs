@@ -38,7 +38,6 @@ mod guard;
 mod http1;
 mod models;
 mod origin;
-mod patience;
 mod profile;
 mod request_id;
 mod sending;

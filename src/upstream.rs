@@ -49,20 +49,25 @@ pub trait Upstream: Send + Sync + 'static {
 /// Every attempt looks at it some five times, and locks are not for nothing.
 #[derive(Debug)]
 pub struct Connected {
-    origin: Instant,
-    /// In nanoseconds since the origin, and one more; 0 as long as there is none.
+    began: Instant,
+    /// In nanoseconds since then, and one more; 0 as long as there is none.
     at: AtomicU64,
 }
 
 impl Connected {
-    /// None yet; it will be later than `origin`.
-    pub fn after(origin: Instant) -> Self {
-        Self { origin, at: AtomicU64::new(0) }
+    /// None yet, for an attempt that `began` by then.
+    pub fn after(began: Instant) -> Self {
+        Self { began, at: AtomicU64::new(0) }
+    }
+
+    /// When the attempt began.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// It has one `now`.
     pub fn mark(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.origin).as_nanos();
+        let since = now.saturating_duration_since(self.began).as_nanos();
         self.at.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);
     }
 
@@ -74,7 +79,7 @@ impl Connected {
     /// When it had one, if it has.
     pub fn at(&self) -> Option<Instant> {
         let since = self.at.load(Ordering::Acquire).checked_sub(1)?;
-        Some(self.origin + Duration::from_nanos(since))
+        Some(self.began + Duration::from_nanos(since))
     }
 }
 

@@ -1,6 +1,5 @@
 //! A signal that a request listens for beside its provider: asked for after every piece, and hardly ever given.
 
-use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -31,20 +30,6 @@ impl<F: Future<Output = ()> + Unpin> Bell<F> {
         let polled = Pin::new(&mut self.future).poll(cx);
         self.listener = (has_looked && polled.is_pending()).then(|| cx.waker().clone());
         polled
-    }
-
-    /// Changes the future, which has to be polled after that.
-    pub(super) fn change(&mut self, change: impl FnOnce(&mut F)) {
-        self.listener = None;
-        change(&mut self.future);
-    }
-}
-
-impl<F> Deref for Bell<F> {
-    type Target = F;
-
-    fn deref(&self) -> &F {
-        &self.future
     }
 }
 
@@ -80,9 +65,7 @@ mod tests {
         ];
         assert_eq!(polled.map(|(_, polls)| polls), [1, 1, 2, 2, 3]);
         assert!(polled.iter().all(|(polled, _)| polled.is_pending()));
-
-        bell.change(|_| ());
-        assert_eq!((bell.poll(&mut other, false), polls.get()), (Poll::Ready(()), 4));
+        assert_eq!((bell.poll(&mut other, true), polls.get()), (Poll::Ready(()), 4));
     }
 
     struct Woken;
@@ -115,7 +98,7 @@ mod tests {
                 let _ = pin!(consume_budget()).poll(cx);
             }
             is_long = false;
-            bell.poll(cx, bell.is_elapsed())
+            bell.poll(cx, bell.future.is_elapsed())
         });
 
         assert!(tokio::time::timeout(Duration::from_secs(10), heard).await.is_ok());

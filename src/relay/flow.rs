@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::Signal;
-use super::bell::Bell;
 use super::sieve::{End, Sieve, TOO_LONG};
 use crate::openai::continuation::Differs;
 use crate::retry::{Class, Fault, Phase, Words, classify};
+use crate::timers::Patience;
 
 /// After a finish reason, a provider that says nothing for this long has ended.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ pub(super) struct Flow<B> {
     broken: Option<Fault>,
     idle: Duration,
     last_byte: Instant,
-    timer: Bell<Pin<Box<Sleep>>>,
+    patience: Patience,
 }
 
 impl<B> Flow<B>
@@ -75,7 +75,7 @@ where
             broken: None,
             idle: opening.idle,
             last_byte: Instant::now(),
-            timer: Bell::new(Box::pin(tokio::time::sleep(opening.idle))),
+            patience: Patience::default(),
         };
         if let Some(end) = opening.end {
             flow.end(end);
@@ -126,21 +126,10 @@ where
         }
     }
 
-    /// Ready when the provider has been silent for too long. The timer is set again only when it
-    /// fires, so a frame costs no more than a look at the clock.
+    /// Ready when the provider has been silent for too long.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = if self.sieve.finished() { self.idle.min(LINGER) } else { self.idle };
-        let end = self.last_byte + limit;
-        if end < self.timer.deadline() {
-            self.timer.change(|timer| timer.as_mut().reset(end));
-        }
-        while self.timer.poll(cx, self.timer.is_elapsed()).is_ready() {
-            if Instant::now() >= end {
-                return Poll::Ready(());
-            }
-            self.timer.change(|timer| timer.as_mut().reset(end));
-        }
-        Poll::Pending
+        self.patience.poll(self.last_byte + limit, cx)
     }
 
     fn end(&mut self, end: End) {

@@ -1,8 +1,6 @@
 //! The limits of an attempt, and those who keep them.
 
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,6 +8,7 @@ use tokio::time::Instant;
 use crate::retry::patience::{late, out_of_time};
 use crate::retry::{Class, Fault, Growth, Phase, Words};
 use crate::route::Timeouts;
+use crate::timers;
 use crate::upstream::Connected;
 
 impl Growth {
@@ -53,72 +52,60 @@ impl Limits {
     pub(super) async fn head<T>(
         &self,
         connected: &Connected,
-        mut sending: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+        sending: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, Fault> {
-        let began = Instant::now();
-        let mut now = began;
-        loop {
-            let from = connected.at();
-            let end = self.clip(from.unwrap_or(now), self.first_byte);
-            match tokio::time::timeout_at(end, sending.as_mut()).await {
-                Ok(result) => return result,
-                Err(_) if end == self.until.time => {
-                    let phase = connected.at().map_or(Phase::Connect, |_| Phase::FirstByte);
-                    return Err(out_of_time(phase, began.elapsed(), self.until.is_share));
-                }
-                Err(_) if from.is_some() && connected.at() == from => {
-                    return Err(late(Phase::FirstByte, self.first_byte));
-                }
-                // It was connecting when the clock was set, or is again.
-                Err(_) => now = Instant::now(),
+        // Only `sending` connects, so that whatever it has changed is seen when it has been polled.
+        let end = || connected.at().map_or(self.until.time, |from| self.clip(from, self.first_byte));
+        match timers::within(sending, end).await {
+            Ok(result) => result,
+            Err(end) if end == self.until.time => {
+                let phase = connected.at().map_or(Phase::Connect, |_| Phase::FirstByte);
+                Err(out_of_time(phase, connected.began().elapsed(), self.until.is_share))
             }
+            Err(_) => Err(late(Phase::FirstByte, self.first_byte)),
         }
     }
 
     /// Waits for the first payload, or for the next piece of an answer that is not streamed.
-    pub(super) async fn payload<T>(
+    pub(super) fn payload<T>(
         &self,
-        mut reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
-    ) -> Result<T, Fault> {
-        if let Poll::Ready(result) = at_once(&mut reading).await {
-            return result;
-        }
-        let began = Instant::now();
-        let end = self.clip(began, self.first_token);
-        match tokio::time::timeout_at(end, reading).await {
-            Ok(result) => result,
-            Err(_) if end == self.until.time => {
-                Err(out_of_time(Phase::FirstToken, began.elapsed(), self.until.is_share))
-            }
-            Err(_) => Err(late(Phase::FirstToken, self.first_token)),
-        }
+        reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        self.piece(self.first_token, reading, || late(Phase::FirstToken, self.first_token))
     }
 
     /// Waits for the next piece of an answer whose first payload has come, though it has not opened.
-    pub(super) async fn silence<T>(
+    pub(super) fn silence<T>(
         &self,
         reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        let silent = || {
+            let reason = format!("no byte within {} (idle)", Words(self.idle));
+            Fault::new(Class::Timeout, Phase::FirstToken, reason)
+        };
+        self.piece(self.idle, reading, silent)
+    }
+
+    /// Waits for a piece of an answer. What is there already needs neither a look at the clock nor a timer.
+    async fn piece<T>(
+        &self,
+        limit: Duration,
+        reading: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+        late: impl FnOnce() -> Fault,
     ) -> Result<T, Fault> {
-        let began = Instant::now();
-        let end = self.clip(began, self.idle);
-        match tokio::time::timeout_at(end, reading).await {
+        let mut began = None;
+        let end = || self.clip(*began.get_or_insert_with(Instant::now), limit);
+        match timers::within(reading, end).await {
             Ok(result) => result,
-            Err(_) if end == self.until.time => {
-                Err(out_of_time(Phase::FirstToken, began.elapsed(), self.until.is_share))
+            Err(end) if end == self.until.time => {
+                let waited = began.map_or(Duration::ZERO, |began| began.elapsed());
+                Err(out_of_time(Phase::FirstToken, waited, self.until.is_share))
             }
-            Err(_) => {
-                let reason = format!("no byte within {} (idle)", Words(self.idle));
-                Err(Fault::new(Class::Timeout, Phase::FirstToken, reason))
-            }
+            Err(_) => Err(late()),
         }
     }
 
     fn clip(&self, from: Instant, limit: Duration) -> Instant {
         from.checked_add(limit).map_or(self.until.time, |end| end.min(self.until.time))
     }
-}
-
-/// Looks whether something is there already: then it needs neither a look at the clock nor a timer.
-async fn at_once<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }

@@ -1,17 +1,19 @@
 //! Reads the body of a request, once, to its cap.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use bytesize::ByteSize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::http1::incoming::Incoming;
 use crate::relay::{Outcome, Signal};
 use crate::retry::Words;
+use crate::timers;
 
 /// What a client only announces is worth this much memory; the rest comes as it sends it.
 const AHEAD: usize = 1024 * 1024;
@@ -105,9 +107,10 @@ impl Reader<'_> {
         let received = whole.len();
         let silent = now + self.pause;
         let slow = began + self.pause + Duration::from_millis(received as u64 * 1000 / SLOWEST);
+        let more = pin!(poll_fn(|cx| body.poll_more(whole, cx)));
         let late = tokio::select! {
             biased;
-            more = timeout_at(silent.min(slow), poll_fn(|cx| body.poll_more(whole, cx))) => more,
+            more = timers::within(more, || silent.min(slow)) => more,
             () = self.draining.given() => return Err(ApiError::shutting_down()),
         };
         late.map_err(|_| {

@@ -24,12 +24,12 @@ use super::http1::incoming::Incoming;
 use super::http1::request::{Head, HeadReader, Refusal};
 use super::http1::response::{self, Ending, Manner};
 use super::http1::wire::{Begun, SharedWire};
-use super::patience::Patience;
 use super::request_id::{self, X_REQUEST_ID};
 use super::sending::{Sending, Sent};
 use crate::relay::{Outcome, Signal};
 use crate::retry::Words;
 use crate::telemetry;
+use crate::timers::Patience;
 
 /// How long a client that we are done with may be silent before its socket is closed.
 ///
@@ -72,9 +72,8 @@ pub(super) async fn serve<S: Service>(
     front: Arc<Front<S>>,
     shared: Arc<Shared>,
 ) {
-    let patience = Patience::until(Instant::now() + shared.limits.idle);
     let client = client.to_canonical().to_string().into();
-    let mut connection = Connection { wire: SharedWire::new(stream), client, patience };
+    let mut connection = Connection { wire: SharedWire::new(stream), client, patience: Patience::default() };
     let next = {
         let waiting = pin!(shared.closing.given());
         let mut closing = Closing { signal: &shared.closing, waiting, is_heard: false, last_look: None };

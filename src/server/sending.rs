@@ -13,9 +13,9 @@ use super::guard::Guarded;
 use super::http1::outbox::Outbox;
 use super::http1::response::{self, Ending, Manner};
 use super::http1::wire::SharedWire;
-use super::patience::Patience;
 use crate::http1::room::SLICES;
 use crate::http1::turns::Turn;
+use crate::timers::Patience;
 
 /// An answer of which a part has not gone out.
 pub(super) struct Sending {

@@ -20,6 +20,8 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::timers;
+
 /// The worker that accepts for all of them.
 const HERE: usize = 0;
 
@@ -126,7 +128,7 @@ fn work(stop: &CancellationToken, report: &Sender<io::Result<Handle>>) {
         Ok(runtime) => {
             // Nobody is there to hear it if another one could not start.
             let _ = report.send(Ok(runtime.handle().clone()));
-            runtime.block_on(stop.cancelled());
+            timers::block_on(&runtime, stop.cancelled());
             // A name look-up that hangs has a thread of its own, and nobody waits for it any more.
             runtime.shutdown_background();
         }

@@ -42,6 +42,8 @@ pub(super) struct Wait {
 /// What an attempt holds while it is under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Granted {
+    /// When it begins.
+    pub(super) at: Duration,
     pub(super) key: usize,
     pub(super) leaves: Leaves,
     pub(super) passage: Passage,
@@ -223,7 +225,7 @@ impl Desk {
         if self.order == KeyOrder::RoundRobin {
             book.turn = (key + 1) % book.keys.len();
         }
-        Granted { key, leaves, passage, counted, left }
+        Granted { at: now, key, leaves, passage, counted, left }
     }
 
     /// Whether an attempt was sent within the last second although `model` rests.

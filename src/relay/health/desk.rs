@@ -11,7 +11,6 @@ use super::news::News;
 use crate::config::{KeyOrder, Provider};
 use crate::retry::Quota;
 use crate::route::Candidate;
-use crate::upstream::Connected;
 
 /// What logs call the key of a user.
 pub(in crate::relay) const USERS_OWN: &str = "the user's own";
@@ -79,11 +78,6 @@ impl Desk {
     /// The time of day. Only quotas ask for it, and without any it is always the same one.
     pub(super) fn wall(&self) -> SystemTime {
         if self.has_quotas { SystemTime::now() } else { SystemTime::UNIX_EPOCH }
-    }
-
-    /// For an attempt that has no connection yet.
-    pub(super) fn connected(&self) -> Connected {
-        Connected::after(self.began)
     }
 
     /// The moment that the book calls `time`; one that is out of reach is a year away.

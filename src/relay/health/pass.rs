@@ -41,9 +41,9 @@ pub(in crate::relay) struct Pass {
 
 impl Pass {
     pub(super) fn new(desk: Arc<Desk>, ask: &Ask<'_>, granted: Granted) -> Box<Self> {
-        let Granted { key, leaves, passage, counted, left } = granted;
+        let Granted { at, key, leaves, passage, counted, left } = granted;
         Box::new(Self {
-            connected: desk.connected(),
+            connected: Connected::after(desk.instant(at)),
             desk,
             model: Arc::clone(&ask.candidate.model),
             key,
@@ -72,7 +72,7 @@ impl Pass {
         }
         self.counted = book.count(self.key, now, wall);
         self.left = book.left(self.key, now, wall);
-        self.connected.lose();
+        self.connected = Connected::after(self.desk.instant(now));
         true
     }
 
