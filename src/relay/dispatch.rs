@@ -19,19 +19,20 @@ use super::observer::Observer;
 use super::user::Whose;
 use super::{Failure, Relay, Request};
 use crate::config::Secrets;
-use crate::retry::classify;
 use crate::retry::schedule::{Gap, Schedule, Send, Step, Stop, StopReason};
-use crate::retry::{Class, Deciding, DelayRange, Fault, Growth, Phase, Verdict};
+use crate::retry::{Class, Deciding, DelayRange, Fault, Phase, Verdict};
 use crate::route::Kind;
 use crate::upstream::Upstream;
 
 mod end;
+mod known;
 mod race;
 mod turn;
 
 pub(super) use end::End;
 
 use end::Unasked;
+use known::Known;
 use turn::Turn;
 
 /// Tries `request` until a candidate answers or none is left.
@@ -92,19 +93,6 @@ pub(super) struct Dispatch<U> {
     opened: Instant,
     /// How long the deadline's clock has stood still: while an answer was going by.
     paused: Duration,
-}
-
-/// What a candidate has been to one request.
-#[derive(Default)]
-struct Known {
-    growth: Growth,
-    /// The latest fault that the request has met itself: what others have learnt of such a one does not hold it
-    /// back.
-    met: Option<Class>,
-    /// The keys that have refused the request for good.
-    refused: Vec<usize>,
-    /// Why it was not asked when it was its turn, and what becomes known of it since.
-    rest: Option<(Rest, News)>,
 }
 
 impl<U: Upstream> Dispatch<U> {
@@ -312,34 +300,6 @@ impl<U: Upstream> Dispatch<U> {
     /// Whether a wait is one in a line, where nobody overtakes.
     fn queues_for(&self, send: &Send) -> bool {
         send.gap == Gap::Rest && self.known[send.candidate].rest.as_ref().is_some_and(|(rest, _)| rest.queue)
-    }
-
-    /// Notes a fault, and says what it means.
-    fn judge(&mut self, candidate: usize, fault: Fault) -> Verdict {
-        let verdict = self.verdict(candidate, &fault);
-        self.known[candidate].met = Some(fault.class);
-        self.deciding.note(candidate, fault, verdict);
-        verdict
-    }
-
-    /// The same where the candidate is not asked again at once: if another key than `key` may do better, its
-    /// turn comes later.
-    fn judge_key(&mut self, candidate: usize, fault: Fault, key: Option<usize>) -> Verdict {
-        let key = key.filter(|_| turn::another_key_may_do(fault.class));
-        match (self.judge(candidate, fault), key) {
-            (Verdict::Drop, Some(key)) => {
-                self.known[candidate].refused.push(key);
-                Verdict::Next { after: None }
-            }
-            (Verdict::Retry { .. } | Verdict::Next { .. }, Some(_)) => Verdict::Next { after: None },
-            (verdict, _) => verdict,
-        }
-    }
-
-    /// What a fault of this candidate means.
-    fn verdict(&self, candidate: usize, fault: &Fault) -> Verdict {
-        let policy = &self.request().route.chain.candidates()[candidate].policy;
-        classify::verdict(fault, &policy.on)
     }
 
     /// When an attempt must have opened.

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::known::another_key_may_do;
 use super::race::{Failed, Won};
 use super::{Context, Dispatch, End};
 use crate::relay::attempt::{Content, Goal, Opened};
 use crate::relay::flow;
 use crate::relay::health::{Ask, News, Pass, Rest, Whom};
 use crate::relay::observer::Observer;
+use crate::retry::Verdict;
 use crate::retry::pooled::Pooled;
 use crate::retry::schedule::Send;
-use crate::retry::{Class, Verdict};
 use crate::route::{Delivery, Order};
 use crate::upstream::Upstream;
 
@@ -201,9 +202,4 @@ impl<U: Upstream> Dispatch<U> {
         }
         result
     }
-}
-
-/// Whether a fault may be that of the key.
-pub(super) fn another_key_may_do(class: Class) -> bool {
-    matches!(class, Class::Unauthorized | Class::Payment | Class::RateLimited)
 }
