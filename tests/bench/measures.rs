@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::client::request;
 use super::load::{self, Load};
-use super::proxies::{Kind, Proxy, Setup};
+use super::proxies::{Bodies, Kind, Proxy, Setup};
 use super::tls::Handshakes;
 
 /// What one measurement gave: figures by their names, times in microseconds, memory in bytes.
@@ -31,7 +31,7 @@ pub enum Measure {
     /// The same with the log of requests.
     Logged(usize),
     /// A request of 1 MB for a short answer.
-    Body,
+    Body(Bodies),
     /// 50 streams, one event each in so many milliseconds.
     Paced(u64),
     /// 200 events at once.
@@ -60,11 +60,13 @@ pub enum Measure {
 
 impl Measure {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Json(1024),
         Self::Json(16 * 1024),
         Self::Logged(1024),
-        Self::Body,
+        Self::Body(Bodies::Through),
+        Self::Body(Bodies::Memory),
+        Self::Body(Bodies::File),
         Self::Paced(20),
         Self::Paced(1),
         Self::Burst,
@@ -85,7 +87,9 @@ impl Measure {
         match self {
             Self::Json(length) => format!("json-{}k", length / 1024),
             Self::Logged(length) => format!("json-{}k-logged", length / 1024),
-            Self::Body => "body-1m".to_owned(),
+            Self::Body(Bodies::Through) => "body-1m".to_owned(),
+            Self::Body(Bodies::Memory) => "body-1m-memory".to_owned(),
+            Self::Body(Bodies::File) => "body-1m-file".to_owned(),
             Self::Paced(pace) => format!("paced-{pace}ms"),
             Self::Burst => "burst-200".to_owned(),
             Self::TwoWorkers => "two-workers".to_owned(),
@@ -107,7 +111,7 @@ impl Measure {
             Self::Json(length) | Self::Logged(length) | Self::TlsJson(length) => {
                 vec![format!("json.{length}")]
             }
-            Self::Body => vec!["json.64".to_owned()],
+            Self::Body(_) => vec!["json.64".to_owned()],
             Self::Paced(pace) | Self::TlsPaced(pace) => vec![paced_model(scale, pace)],
             Self::Burst | Self::TlsBurst => vec!["burst.200".to_owned()],
             Self::TlsFresh => vec!["close.1024".to_owned()],
@@ -122,7 +126,8 @@ impl Measure {
     pub fn setup(self) -> Setup {
         let workers = if self == Self::TwoWorkers { 2 } else { 1 };
         let log = matches!(self, Self::Logged(_));
-        Setup { workers, log, tls: self.is_over_tls() }
+        let bodies = if let Self::Body(bodies) = self { bodies } else { Bodies::Memory };
+        Setup { workers, log, tls: self.is_over_tls(), bodies }
     }
 
     fn is_over_tls(self) -> bool {
@@ -147,7 +152,7 @@ impl Measure {
                 let model = format!("json.{length}");
                 a_request(scale, proxy, &whole(&model, length), 32).await
             }
-            Self::Body => a_request(scale, proxy, &whole("json.64", 1 << 20), 8).await,
+            Self::Body(_) => a_request(scale, proxy, &whole("json.64", 1 << 20), 8).await,
             Self::TlsFresh => fresh(scale, proxy).await,
             Self::Paced(pace) | Self::TlsPaced(pace) => paced(scale, proxy, pace).await,
             Self::Burst | Self::TlsBurst => {

@@ -22,6 +22,29 @@ pub struct Setup {
     pub log: bool,
     /// Whether the provider is asked over TLS.
     pub tls: bool,
+    /// What nginx does with the body of a request before the provider has it.
+    pub bodies: Bodies,
+}
+
+/// Where nginx has the body of a request. Backstop has it in memory, for another attempt may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bodies {
+    /// Nowhere: what comes in goes out.
+    Through,
+    /// In a buffer for the whole of it.
+    Memory,
+    /// In a file from 16 KB on, as its package sets it up.
+    File,
+}
+
+impl Bodies {
+    fn directive(self) -> &'static str {
+        match self {
+            Self::Through => "proxy_request_buffering off;",
+            Self::Memory => "client_body_buffer_size 2m;",
+            Self::File => "",
+        }
+    }
 }
 
 /// Who is measured.
@@ -170,7 +193,7 @@ fn free_port() -> io::Result<SocketAddr> {
 
 fn nginx(setup: Setup, upstream: Upstream, folder: &Path) -> io::Result<(Command, SocketAddr)> {
     let address = free_port()?;
-    let (here, workers) = (folder.display(), setup.workers);
+    let (here, workers, bodies) = (folder.display(), setup.workers, setup.bodies.directive());
     let (scheme, server, tls) = if setup.tls {
         ("https", upstream.tls, nginx_tls())
     } else {
@@ -181,7 +204,7 @@ fn nginx(setup: Setup, upstream: Upstream, folder: &Path) -> io::Result<(Command
 worker_rlimit_nofile 20000;
 events {{ worker_connections 16000; }}
 http {{
-  access_log off; keepalive_requests 1000000000; client_max_body_size 100m; client_body_buffer_size 2m;
+  access_log off; keepalive_requests 1000000000; client_max_body_size 100m; {bodies}
   client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
   uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
   upstream provider {{ server {server}; keepalive 64; keepalive_requests 1000000000; }}
