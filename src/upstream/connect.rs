@@ -4,13 +4,14 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::tls::Tls;
@@ -22,6 +23,10 @@ use crate::retry::{Class, Fault, Phase};
 
 /// How long an address may be silent before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How long the addresses of a name are taken for known. To ask for them takes a thread of its own each time, so
+/// that a storm of new connections, as retries make one, would be a storm of threads.
+const KNOWN: Duration = Duration::from_secs(2);
 
 /// What systems say where no file is left for a socket: `ENFILE` and `EMFILE`, the same numbers on all of them.
 const NO_FILE: [i32; 2] = [23, 24];
@@ -43,6 +48,14 @@ pub(super) struct Address {
     port: u16,
     /// What errors call it in place of host and port, if it is a proxy.
     name: Option<String>,
+    known: Mutex<Option<Known>>,
+}
+
+/// Where a name led, and when that was asked.
+#[derive(Debug)]
+struct Known {
+    addresses: Vec<SocketAddr>,
+    at: Instant,
 }
 
 impl Endpoint {
@@ -107,7 +120,7 @@ impl Endpoint {
 impl Address {
     /// The address of a host, which is a name or an IP address without brackets.
     pub(super) fn new(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, name: None }
+        Self { host: host.to_owned(), port, name: None, known: Mutex::default() }
     }
 
     /// The same, with a name for it in errors.
@@ -122,13 +135,29 @@ impl Address {
     }
 
     async fn dial(&self) -> Result<TcpStream, Fault> {
-        let addresses: Vec<SocketAddr> = match lookup_host((&*self.host, self.port)).await {
-            Ok(addresses) => addresses.collect(),
-            Err(error) => return Err(self.unresolved(&error)),
-        };
-        let socket = first_to_connect(addresses).await.map_err(|error| self.unreachable(&error))?;
+        let addresses = self.addresses().await.map_err(|error| self.unresolved(&error))?;
+        let socket = first_to_connect(addresses).await.map_err(|error| {
+            // They may be others by now.
+            *self.known() = None;
+            self.unreachable(&error)
+        })?;
         socket.set_nodelay(true).map_err(|error| self.unreachable(&error))?;
         Ok(socket)
+    }
+
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Some(Known { addresses, at }) = &*self.known()
+            && at.elapsed() < KNOWN
+        {
+            return Ok(addresses.clone());
+        }
+        let addresses: Vec<_> = lookup_host((&*self.host, self.port)).await?.collect();
+        *self.known() = Some(Known { addresses: addresses.clone(), at: Instant::now() });
+        Ok(addresses)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unresolved(&self, error: &io::Error) -> Fault {

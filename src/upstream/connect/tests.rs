@@ -72,6 +72,38 @@ async fn an_address_that_refuses_gives_way_to_the_next() {
     assert!(first_to_connect(Vec::new()).await.is_err());
 }
 
+/// Where the name of an endpoint is said to lead, and for how long, without anybody being asked.
+fn know(endpoint: &Endpoint, addresses: &[SocketAddr]) {
+    *endpoint.at.known() = Some(Known { addresses: addresses.to_vec(), at: Instant::now() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_are_asked_for_once_in_a_while() {
+    let endpoint = endpoint("http://127.0.0.1:9").expect("an endpoint");
+    let other = [SocketAddr::from(([127, 0, 0, 2], 9))];
+    know(&endpoint, &other);
+
+    tokio::time::advance(Duration::from_millis(1999)).await;
+    assert_eq!(endpoint.at.addresses().await.expect("known ones"), other);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(endpoint.at.addresses().await.expect("new ones"), [SocketAddr::from(([127, 0, 0, 1], 9))]);
+    assert!(endpoint.at.known().as_ref().is_some_and(|known| known.at == Instant::now()));
+}
+
+#[tokio::test]
+async fn addresses_that_lead_nowhere_are_forgotten() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = endpoint(&format!("http://{}", listener.local_addr().expect("an address")));
+    let endpoint = endpoint.expect("an endpoint");
+    know(&endpoint, &[closed.local_addr().expect("an address")]);
+    drop(closed);
+
+    let fault = endpoint.at.dial().await.expect_err("nobody is there");
+    assert!(fault.reason.starts_with("connection refused by "), "{}", fault.reason);
+    assert!(endpoint.at.dial().await.is_ok());
+}
+
 #[tokio::test]
 async fn sockets_send_small_frames_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
