@@ -15,7 +15,7 @@
 //! | 1 | [`config`] | file < environment < flags, checked into a `Runtime` that cannot be wrong |
 //! | 1 | [`telemetry`] | where log lines go |
 //! | 1 | [`timers`] | timers that stay set, from one wait to the next |
-//! | 1 | [`http1`] | what both ends of HTTP/1.1 need: chunks, lists, the room that sockets are read into |
+//! | 1 | [`http1`] | what both ends of HTTP/1.1 need: chunks, what heads say to the connection, the room that sockets are read into |
 //! | 2 | [`upstream`] | one attempt: connections, headers, keys, decoding |
 //! | 2 | [`sim`] | a provider that misbehaves on purpose; knows no other room |
 //! | 3 | [`relay`] | drives a schedule with an upstream: peek, commit, body, progress, resume; what requests know together |

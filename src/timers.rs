@@ -1,9 +1,10 @@
 //! Timers that stay set.
 //!
-//! A timer is dear to set and to take back, some 25 locked instructions, and nothing to leave alone. What
+//! A timer is dear to set and to take back, some 25 locked instructions, and costs nothing if it is left alone. What
 //! waits here hardly ever waits to the end, and the next one waits for as long. So a timer that is set for too
 //! early is left as it is, and set anew when it has gone off, once in a while; and who needs it no longer
-//! leaves it to the next one, as it is.
+//! leaves it to the next one, as it is. Waits that are rare, or that mostly do come to their end, set the
+//! runtime's timers as ever.
 
 use std::future::poll_fn;
 use std::num::NonZero;
@@ -118,7 +119,8 @@ impl Timer {
 }
 
 /// Which waker it is. The timer has a copy of it until it goes off, so that none of another task can be at the
-/// same place before; a second copy here would take two locks each time.
+/// same place before; a second copy here would take two locks each time. Copies are known by where they point, as
+/// those of the runtime's tasks do; any other waker is only registered once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Listener {
     data: usize,

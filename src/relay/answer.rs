@@ -62,7 +62,8 @@ impl<U: Upstream> Answer<U> {
     pub(super) fn new(opened: attempt::Opened<U::Body>, dispatch: Dispatch<U>, observer: Observer) -> Self {
         let attempt::Opened { mut headers, content } = opened;
         insert(&mut headers, ROUTE, &dispatch.request().route.name);
-        if let Some(candidate) = observer.latest() {
+        // The attempt that has answered is the latest by now.
+        if let Some(candidate) = observer.latest_candidate() {
             insert(&mut headers, PROVIDER, &candidate.provider_name);
             insert(&mut headers, MODEL, &candidate.model);
         }

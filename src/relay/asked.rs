@@ -37,7 +37,7 @@ impl Asked {
     }
 
     /// It is known now who asks.
-    pub fn is(&self, user: &User) {
+    pub fn learn_who(&self, user: &User) {
         if let Some(name) = user.name() {
             self.user.get_or_init(|| Arc::clone(name));
         }

@@ -41,9 +41,9 @@ mod tests {
     use std::time::Duration;
 
     use tokio::task::coop::consume_budget;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::relay::Signal;
 
     #[test]
     fn it_is_polled_once_for_each_listener() {
@@ -76,14 +76,14 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_listens_is_woken() {
-        let token = CancellationToken::new();
-        let mut bell = Bell::new(Box::pin(token.cancelled()));
+        let signal = Signal::default();
+        let mut bell = Bell::new(Box::pin(signal.given()));
         let ring = async {
             tokio::task::yield_now().await;
-            token.cancel();
+            signal.give();
         };
 
-        let heard = poll_fn(|cx| bell.poll(cx, token.is_cancelled()));
+        let heard = poll_fn(|cx| bell.poll(cx, signal.is_given()));
 
         tokio::join!(heard, ring);
     }

@@ -52,9 +52,10 @@ impl Signal {
         self.0.is_given.load(Ordering::Acquire)
     }
 
-    /// Waits until it is given.
+    /// Waits until it is given. Not to be polled once it was ready: [`Self::is_given`] says so from then on.
     pub async fn given(&self) {
-        // It hears of what is given from its making on, though it is not polled before.
+        // From its making on it hears of whatever is given, even before its first poll; so it is made before the
+        // look whether it was given already.
         let heard = self.0.hear.notified();
         if !self.is_given() {
             heard.await;
@@ -80,5 +81,50 @@ pub struct OnDrop(Signal);
 impl Drop for OnDrop {
     fn drop(&mut self) {
         self.0.give();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_hear_of_it_once_it_is_given() {
+        let signal = Signal::default();
+        let mut listeners = JoinSet::new();
+        for _ in 0..5 {
+            listeners.spawn(signal.given_owned());
+        }
+        // Made before it is given, and first polled behind that.
+        let late = signal.given_owned();
+        yield_now().await;
+        assert!(listeners.try_join_next().is_none());
+        assert!(!signal.is_given());
+
+        signal.give();
+        signal.give();
+
+        assert!(signal.is_given());
+        assert_eq!(listeners.join_all().await.len(), 5);
+        late.await;
+        signal.given().await;
+    }
+
+    #[test]
+    fn it_may_be_given_on_another_thread_at_any_moment() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for _ in 0..1_000 {
+            let signal = Signal::default();
+            let giver = signal.on_drop();
+            let giving = thread::spawn(move || drop(giver));
+
+            runtime.block_on(signal.given());
+
+            giving.join().unwrap();
+        }
     }
 }

@@ -63,7 +63,6 @@ impl Observer {
         drain: Drain,
     ) -> Self {
         let started = Instant::now();
-        request.asked.is(&request.user);
         Self {
             asked: Arc::clone(&request.asked),
             route: Arc::clone(&request.route),
@@ -115,17 +114,17 @@ impl Observer {
     }
 
     /// Whom the latest attempt asked.
-    pub(super) fn latest(&self) -> Option<&Candidate> {
-        self.latest.as_ref().map(|attempt| self.of(attempt))
+    pub(super) fn latest_candidate(&self) -> Option<&Candidate> {
+        self.latest.as_ref().map(|attempt| self.whom(attempt))
     }
 
     /// `provider/model` of the latest attempt.
     pub(super) fn candidate(&self) -> String {
-        self.latest().map(Candidate::name).unwrap_or_default()
+        self.latest_candidate().map(Candidate::name).unwrap_or_default()
     }
 
     /// Whom an attempt asks.
-    fn of(&self, attempt: &Try) -> &Candidate {
+    fn whom(&self, attempt: &Try) -> &Candidate {
         &self.route.chain.candidates()[attempt.candidate]
     }
 
@@ -171,7 +170,7 @@ impl Observer {
     /// An attempt failed; gives the fault back with every secret masked.
     pub(super) fn failed(&mut self, attempt: &Try, mut fault: Fault) -> Fault {
         fault.reason = self.mask(&fault.reason);
-        let candidate = self.of(attempt);
+        let candidate = self.whom(attempt);
         tracing::info!(
             request_id = %self.asked.id(), route = %self.route.name, task = self.task,
             provider = %candidate.provider_name, class = fault.class.as_str(), status = fault.status,
@@ -185,7 +184,7 @@ impl Observer {
 
     /// Of two attempts under way `attempt` is cancelled, because `other` did `what`; that is no failure.
     pub(super) fn cancelled(&mut self, attempt: &Try, other: &Try, what: &str) {
-        let candidate = self.of(attempt);
+        let candidate = self.whom(attempt);
         tracing::info!(
             request_id = %self.asked.id(), route = %self.route.name, task = self.task,
             provider = %candidate.provider_name, key = attempt.key.as_deref(),
@@ -205,7 +204,7 @@ impl Observer {
             pass.failed(&fault);
         }
         if let Some(attempt) = self.latest.clone() {
-            let candidate = self.of(&attempt);
+            let candidate = self.whom(&attempt);
             tracing::info!(
                 request_id = %self.asked.id(), route = %self.route.name, task = self.task,
                 provider = %candidate.provider_name, "{}:{} - Attempt {}/{}: ERROR: {outcome} - {}",
@@ -223,7 +222,7 @@ impl Observer {
         }
         // Of two under way at a time, the later one may fail first.
         let at = self.trail.partition_point(|tried| tried.number <= attempt.number);
-        let candidate = self.of(attempt);
+        let candidate = self.whom(attempt);
         let tried = Attempt {
             number: attempt.number,
             provider: Arc::clone(&candidate.provider_name),
@@ -242,7 +241,7 @@ impl Observer {
 
     /// The answer of an attempt goes out; what becomes of it, its `pass` is told.
     pub(super) fn answered(&mut self, attempt: Try, pass: Box<Pass>) {
-        let (left, candidate) = (pass.quota_left(), self.of(&attempt));
+        let (left, candidate) = (pass.quota_left(), self.whom(&attempt));
         tracing::info!(
             message = %words::Success {
                 who: self.asked.who(),
@@ -328,8 +327,8 @@ impl Observer {
             outcome: outcome.as_str(),
             status: (self.status)(outcome, self.provider_status).as_u16(),
             attempts: Some(self.sent),
-            provider: self.latest().map(|candidate| &*candidate.provider_name),
-            model: self.latest().map(|candidate| &*candidate.model),
+            provider: self.latest_candidate().map(|candidate| &*candidate.provider_name),
+            model: self.latest_candidate().map(|candidate| &*candidate.model),
             elapsed: self.elapsed(),
         });
     }

@@ -46,6 +46,7 @@ type Search<U> = Pin<Box<dyn Future<Output = Resumed<U>> + Send>>;
 /// The search for somebody who goes on.
 pub(super) struct Resuming<U: Upstream> {
     search: Search<U>,
+    /// There is one, for what is resumed is a stream.
     heartbeat: Option<Heartbeat>,
 }
 

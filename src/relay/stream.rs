@@ -95,6 +95,7 @@ impl<U: Upstream> Stream<U> {
                     }
                     Poll::Ready(Flowed::Complete) => self.over(),
                     Poll::Ready(Flowed::Broken(fault)) => self.broke(fault),
+                    // Once it was given nothing more is asked of it: it has been ready then.
                     Poll::Pending if !self.drain.is_given() && self.drained.poll(cx, false).is_pending() => {
                         return Poll::Pending;
                     }

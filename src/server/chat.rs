@@ -47,7 +47,7 @@ async fn read<U: Upstream>(
     let (mut head, body) = request.into_parts();
     let request = match user::take(&mut head.headers, &app.runtime) {
         Ok(user) => {
-            asked.is(&user);
+            asked.learn_who(&user);
             let draining = &app.relay.drain.pauses;
             let reader = body::Reader { cap: app.runtime.server.max_body, pause: app.limits.body, draining };
             match reader.read(body).await {

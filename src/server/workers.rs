@@ -2,11 +2,10 @@
 //!
 //! So whatever a request waits for (sockets, timers, its turn) comes about on one thread, and none wakes
 //! another for it. One of them accepts for all and gives each connection to the one that has the fewest.
-//! Of 65 connections the busier of two threads had 33 so, as with round robin, and both gave 0.96 times the
-//! requests/s of nginx; round robin lets 56 of 100 long connections meet on one thread where short ones come
-//! between them (5 % of simulated runs), the fewest 52. With a listener each (`SO_REUSEPORT`) it had 33 to 39,
-//! which gave 0.87 times; a second Backstop would share the port unnoticed, and a drain would reset those
-//! that wait to be accepted.
+//! Given in turn, as many meet on one thread, but more of the long ones where short ones come between them. With
+//! a listener each (`SO_REUSEPORT`) the system spreads 65 connections 33 to 39 on the busier of two threads,
+//! not 33, which gave 0.87 times the requests/s of nginx in place of 0.96; a second Backstop would share the port
+//! unnoticed, and a drain would reset those that wait to be accepted.
 
 use std::io;
 use std::num::NonZeroU32;

@@ -15,7 +15,7 @@ use super::Timer;
 ///
 /// One that nobody needs goes off once, and until then the memory of the task that it wakes is not free, some
 /// kilobytes, whether or not that has ended. To have it forget the task would take as many locks again as are
-/// spared.
+/// spared. One that has gone off already would never do so again, and is not kept.
 const MOST: usize = 64;
 
 thread_local! {
@@ -71,7 +71,7 @@ impl Stock {
 
     /// The timer again if there is no room for it.
     fn give_back(&mut self, timer: Timer) -> Option<Timer> {
-        if timer.runtime != Some(self.runtime) || self.timers.len() == MOST {
+        if timer.runtime != Some(self.runtime) || timer.sleep.is_elapsed() || self.timers.len() == MOST {
             return Some(timer);
         }
         self.timers.push(timer);

@@ -152,10 +152,10 @@ fn configure(headers: &mut HeaderMap, configured: &HeaderMap) {
 }
 
 /// What a client sees of a provider's response headers.
-pub fn inbound(mut provider: HeaderMap) -> HeaderMap {
+pub fn inbound(provider: HeaderMap) -> HeaderMap {
     // With room for what the relay and the server add.
     let mut headers = HeaderMap::with_capacity(16);
-    let id = REQUEST_IDS.iter().find_map(|name| provider.remove(name));
+    let id = REQUEST_IDS.iter().find_map(|name| provider.get(name)).cloned();
     let mut latest = None;
     for (name, value) in provider {
         // Of several values only the first one has the name with it.

@@ -23,7 +23,8 @@ pub(in crate::openai) enum Flaw {
 
 /// Reads `bytes`, which must be one object, however deeply it is nested.
 ///
-/// Calls `on_key` with every key in it, and `on_member` with those at the top and where their values stand.
+/// Calls `on_key` with every key in it, and `on_member` with those at the top and where their values stand. Only
+/// the result tells whether all that was JSON, and UTF-8.
 pub(in crate::openai) fn object<'a>(
     bytes: &'a [u8],
     on_key: impl FnMut(&Key<'a>),

@@ -18,7 +18,7 @@ const WORD: usize = size_of::<u64>();
 const BLOCK: usize = 16 * 1024;
 
 /// Where the string whose opening quote stands at `start` ends, behind its closing quote, and whether there
-/// is a backslash in it; nothing where it does not end.
+/// is a backslash in it; nothing where it does not end. Its code is there once: whoever calls it is there often.
 #[inline(never)]
 pub(super) fn end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     match near(bytes, start + 1, ends_run) {
@@ -45,8 +45,8 @@ fn far_end(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// Where the next quote or backslash stands, from `at` on, or a control character before it if that is near;
-/// nothing where it is farther away. All bytes on the way are or-ed to `union`.
+/// Where the next quote or backslash stands, from `at` on, or a control character before it that is near; nothing
+/// where neither follows, or a control character stands before it farther away. All bytes on the way are or-ed to `union`.
 pub(super) fn checked_run_end(bytes: &[u8], at: usize, union: &mut u64) -> Option<usize> {
     let mut at = match near(bytes, at, ends_checked_run(union)) {
         Ok(at) => return Some(at),

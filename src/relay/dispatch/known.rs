@@ -9,6 +9,7 @@ use crate::upstream::Upstream;
 /// What a candidate has been to one request.
 #[derive(Default)]
 pub(super) struct Known {
+    /// How often each of its limits has been doubled.
     pub(super) growth: Growth,
     /// The latest fault that the request has met itself: what others have learnt of such a one does not hold it
     /// back.

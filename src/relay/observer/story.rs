@@ -16,9 +16,9 @@ use crate::route::Candidate;
 pub(super) struct Story {
     /// Where it is told; an answer that comes as a whole has no such place.
     progress: Option<Progress>,
-    /// The places in the chain of those who were asked, and how often each was; where a model stands in it more
+    /// The places in the chain of those who were tried, and how often each was; where a model stands in it more
     /// than once, the first one.
-    asked: Vec<(usize, u32)>,
+    tried: Vec<(usize, u32)>,
     /// Attempts under way.
     under_way: u32,
     /// Of whom it has been told that they refuse.
@@ -30,7 +30,7 @@ pub(super) struct Story {
 impl Story {
     pub(super) fn new(request: &Request, began: Instant) -> Self {
         let progress = request.envelope.stream().then(|| Progress::new(request, began));
-        Self { progress, asked: Vec::new(), under_way: 0, refusals: Vec::new(), broke: None }
+        Self { progress, tried: Vec::new(), under_way: 0, refusals: Vec::new(), broke: None }
     }
 
     pub(super) fn progress(&self) -> Option<&Progress> {
@@ -48,23 +48,23 @@ impl Story {
 
     /// `attempt` at one of the `chain` goes out after `latest`; the request may make `of` of them.
     pub(super) fn sending(&mut self, chain: &[Candidate], attempt: &Try, latest: Option<&Try>, of: u32) {
-        let Some(progress) = &self.progress else { return };
         let beside = self.under_way > 0;
         self.under_way += 1;
+        let Some(progress) = &self.progress else { return };
         let to = &chain[attempt.candidate];
         let is_other = |latest: &&Try| !beside && !chain[latest.candidate].is_same_model(to);
-        let asked = self.asked.iter_mut().find(|(asked, _)| chain[*asked].is_same_model(to));
-        let is_new = asked.is_none();
-        match asked {
+        let known = self.tried.iter_mut().find(|(place, _)| chain[*place].is_same_model(to));
+        let is_new = known.is_none();
+        match known {
             // One more key is tried under the number of the first.
             Some(_) if latest.is_some_and(|latest| latest.number == attempt.number) => {}
             Some((_, times)) => *times += 1,
-            None => self.asked.push((attempt.candidate, 1)),
+            None => self.tried.push((attempt.candidate, 1)),
         }
         let switch = latest.filter(is_other).filter(|_| is_new).map(|before| {
             let from = &chain[before.candidate];
-            let asked = self.asked.iter().find(|(asked, _)| chain[*asked].is_same_model(from));
-            let times = asked.map_or(1, |(_, times)| *times);
+            let known = self.tried.iter().find(|(place, _)| chain[*place].is_same_model(from));
+            let times = known.map_or(1, |(_, times)| *times);
             let (from, to) = if from.model == to.model {
                 (from.name(), to.name())
             } else {

@@ -21,7 +21,7 @@ pub struct Incoming(Body);
 
 #[derive(Debug)]
 enum Body {
-    /// It came with the head, or what is left of one that did.
+    /// It came with the head; nothing once it was taken.
     Whole(Bytes),
     /// It has to be waited for.
     Coming(SharedWire),
@@ -42,11 +42,11 @@ impl Incoming {
         }
     }
 
-    /// All of it if it is in already, without a copy.
+    /// All of it if it came with the head, without a copy.
     pub(in crate::server) fn take_whole(&mut self) -> Option<Bytes> {
         match &mut self.0 {
             Body::Whole(whole) => Some(std::mem::take(whole)),
-            Body::Coming(wire) => wire.lock().take_whole(),
+            Body::Coming(_) => None,
         }
     }
 

@@ -180,8 +180,8 @@ impl Wire {
         }
     }
 
-    /// The rest of the body if it is in already, without a copy.
-    pub fn take_whole(&mut self) -> Option<Bytes> {
+    /// The body if it is in already, without a copy.
+    fn take_whole(&mut self) -> Option<Bytes> {
         let Framing::Length(left) = self.framing else {
             return None;
         };
